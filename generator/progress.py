@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a model tells of its work, how it is stopped, and how it says why it cannot go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from generator.material import FloatArray
+
+
+class CancelledError(Exception):
+    """The job was cancelled; raised out of the next call to `Progress` and meant to end the run."""
+
+
+class GenerationError(Exception):
+    """The job cannot be done. ``message`` and ``advice`` are sentences for the artist, ``kind`` is stable."""
+
+    def __init__(self, kind: str, message: str, advice: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.advice = advice
+
+
+class Progress(Protocol):
+    """What a model calls while it works. Every method raises `CancelledError` once the job is cancelled."""
+
+    def loading(self, what: str, fraction: float | None = None) -> None:
+        """``what`` is being prepared, ``fraction`` of it (in [0, 1]) is done."""
+        ...
+
+    def step(
+        self, index: int, step: int, steps: int, preview: Callable[[], FloatArray | None] | None = None
+    ) -> None:
+        """``step`` of ``steps`` is done for image ``index``.
+
+        ``preview`` makes a small ``(h, w, 3)`` sRGB picture in [0, 1]; it is called only where one is wanted.
+        """
+        ...
+
+    def notice(self, message: str) -> None:
+        """Tell the artist something that does not end the job."""
+        ...

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The `Request`: one value that holds everything a result depends on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+REQUEST_VERSION = 1
+
+MAPS = ("basecolor", "normal", "roughness", "height", "ao", "metallic")
+TASKS = ("texture", "maps")
+SEAMLESS = ("both", "x", "y", "off")
+PRECISIONS = ("auto", "fp32", "fp16", "bf16")
+DEFAULT_MODEL = "builtin:procedural"
+
+MIN_SIZE, MAX_SIZE = 16, 8192
+MAX_SEED = 2**63 - 1
+MAX_COUNT = 64
+MAX_STEPS = 1000
+MAX_TEXT = 10_000
+
+
+class RequestError(ValueError):
+    """A request that cannot be carried out; its text is a sentence for the artist."""
+
+
+@dataclass(frozen=True)
+class ImageRef:
+    """Which source picture a request means: its size, the SHA-256 of its pixels, and a bare file name.
+
+    The pixels travel beside the request as a ``uint8`` array ``(height, width, 3 or 4)``, sRGB, top row
+    first; the checksum is taken over those bytes.
+    ``name`` is where a recipe looks for the picture, in the recipe's own folder; it is never a path.
+    """
+
+    sha256: str
+    width: int
+    height: int
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.sha256, str) or not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
+            raise RequestError("The source image's checksum is not a SHA-256 in hexadecimal.")
+        _whole("The source image's width", self.width, 1, MAX_SIZE)
+        _whole("The source image's height", self.height, 1, MAX_SIZE)
+        _text("The source image's name", self.name)
+        if self.name and (re.search(r"[\\/:\x00]", self.name) or self.name in (".", "..")):
+            raise RequestError("The source image's name must be a bare file name, without a folder.")
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything a result depends on. The same request gives the same bytes on the same machine.
+
+    Raises `RequestError` with one sentence when a value is out of range. ``count`` images are made with the
+    seeds ``seed``, ``seed + 1``, ...; ``strength`` in [0, 1] is how far a source may be changed.
+    """
+
+    prompt: str = ""
+    negative_prompt: str = ""
+    task: str = "texture"
+    model: str = DEFAULT_MODEL
+    width: int = 1024
+    height: int = 1024
+    seed: int = 0
+    count: int = 1
+    seamless: str = "both"
+    maps: tuple[str, ...] = MAPS
+    source: ImageRef | None = None
+    strength: float = 0.6
+    num_inference_steps: int = 25
+    guidance_scale: float = 7.5
+    scheduler: str = ""
+    precision: str = "auto"
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("prompt", "negative_prompt", "model", "scheduler", "device"):
+            _text(f"The {name.replace('_', ' ')}", getattr(self, name))
+        _choice("task", self.task, TASKS)
+        _choice("seamless", self.seamless, SEAMLESS)
+        _choice("precision", self.precision, PRECISIONS)
+        _whole("The width", self.width, MIN_SIZE, MAX_SIZE)
+        _whole("The height", self.height, MIN_SIZE, MAX_SIZE)
+        _whole("The seed", self.seed, 0, MAX_SEED)
+        _whole("The number of images", self.count, 1, MAX_COUNT)
+        _whole("The number of steps", self.num_inference_steps, 1, MAX_STEPS)
+        # Stored as floats, so that a request that went through JSON equals the one that did not.
+        object.__setattr__(self, "strength", _real("The strength", self.strength, 0.0, 1.0))
+        object.__setattr__(
+            self, "guidance_scale", _real("The guidance scale", self.guidance_scale, 0.0, 100.0)
+        )
+        if not isinstance(self.maps, (tuple, list)):
+            raise RequestError("The maps must be a list of names.")
+        for name in self.maps:
+            _choice("map", name, MAPS)
+        object.__setattr__(self, "maps", tuple(name for name in MAPS if name in self.maps))
+        if not self.maps:
+            raise RequestError("Ask for at least one map.")
+        if not self.model:
+            raise RequestError("Choose a model.")
+        if self.source is not None and not isinstance(self.source, ImageRef):
+            raise RequestError("The source must name an image by its size and checksum.")
+        if self.task == "maps" and self.source is None:
+            raise RequestError("Choose the image that the maps are to be made from.")
+        if self.task == "texture" and self.source is None and not self.prompt.strip():
+            raise RequestError("Type what the texture should be, such as: mossy red brick wall.")
+
+    @property
+    def tiles_x(self) -> bool:
+        """Whether the left and right edges must meet."""
+        return self.seamless in ("both", "x")
+
+    @property
+    def tiles_y(self) -> bool:
+        """Whether the top and bottom edges must meet."""
+        return self.seamless in ("both", "y")
+
+    def image_seed(self, index: int) -> int:
+        """The seed of the ``index``-th image of this request."""
+        return (self.seed + index) % (MAX_SEED + 1)
+
+    def for_image(self, index: int) -> Request:
+        """The request that makes the ``index``-th image of this one alone: the image's own recipe."""
+        return replace(self, seed=self.image_seed(index), count=1)
+
+    def to_json(self) -> dict[str, Any]:
+        """This request as plain JSON values, with its format version."""
+        return {"version": REQUEST_VERSION, **asdict(self), "maps": list(self.maps)}
+
+    @classmethod
+    def from_json(cls, value: object) -> Request:
+        """The request that `to_json` wrote. Raises `RequestError` on unknown versions, fields or values."""
+        data = _object("The request", value)
+        version = data.pop("version", None)
+        if version != REQUEST_VERSION or isinstance(version, bool):
+            raise RequestError(
+                f"This request has format version {version!r}; this program reads version {REQUEST_VERSION}."
+            )
+        _known("The request", data, cls)
+        if data.get("source") is not None:
+            source = _object("The source", data["source"])
+            _known("The source", source, ImageRef)
+            data["source"] = ImageRef(**source)
+        try:
+            return cls(**data)
+        except TypeError as error:
+            raise RequestError(f"The request is incomplete: {error}.") from error
+
+
+def _object(what: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise RequestError(f"{what} must be a JSON object.")
+    return dict(value)
+
+
+def _known(what: str, data: Mapping[str, Any], kind: type) -> None:
+    unknown = sorted(set(data) - {item.name for item in fields(kind)})
+    if unknown:
+        raise RequestError(f"{what} has fields that this version does not know: {', '.join(unknown)}.")
+
+
+def _text(what: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise RequestError(f"{what} must be text.")
+    if len(value) > MAX_TEXT:
+        raise RequestError(f"{what} is longer than {MAX_TEXT} characters.")
+    if any(0xD800 <= ord(character) <= 0xDFFF for character in value):
+        raise RequestError(f"{what} holds characters that are not valid Unicode.")
+
+
+def _choice(what: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise RequestError(f"There is no {what} {value!r}; choose from: {', '.join(choices)}.")
+
+
+def _whole(what: str, value: object, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise RequestError(f"{what} must be a whole number from {low} to {high}, not {value!r}.")
+
+
+def _real(what: str, value: object, low: float, high: float) -> float:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high:
+        return float(value)  # NaN and the infinities fail the comparison
+    raise RequestError(f"{what} must be a number from {low:g} to {high:g}, not {value!r}.")
