@@ -15,6 +15,7 @@ from generator.material import FloatArray, Material
 from generator.resample import blur
 
 _RELIEF = (0.003, 0.05)
+_SLOPES = (0.12, 0.5)
 
 
 def estimate(basecolor: FloatArray, axes: tuple[bool, bool] = (True, True), delight: float = 0.0) -> Material:
@@ -69,11 +70,13 @@ def _relief(structure: Structure, shorter: int) -> float:
     Tied to slopes rather than to brightness, it comes out small for sand and large for cobbles by itself, since
     the same slope lifts a fine grain less than a broad stone.
     """
+    if structure.joint_width > 0.0:
+        return float(np.clip(0.9 * structure.joint_width, 0.006, _RELIEF[1]))  # Joints are about as deep as wide.
     soft = blur(structure.height, max(0.7, shorter / 1024))
     across = np.diff(soft, axis=1, append=soft[:, :1])
     down = np.diff(soft, axis=0, append=soft[:1])
     steepness = float(np.sqrt(np.mean(np.square(across)) + np.mean(np.square(down)))) * shorter
-    wanted = np.clip(0.1 + 3.0 * structure.contrast, 0.1, 0.45)
+    wanted = np.clip(_SLOPES[0] + 3.0 * structure.contrast, *_SLOPES)
     return float(np.clip(wanted / max(steepness, 1e-6), *_RELIEF))
 
 

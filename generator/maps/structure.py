@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from generator.maps.joints import Joints, find_joints
 from generator.material import FloatArray
-from generator.resample import resize
+from generator.resample import blur, resize
 
 _SMALLEST = 8  # The pyramid ends here: what is wider than an eighth of the picture is light, not relief.
-_RIDGE_LEVELS = 6
 _EQUALISED = 0.6  # 0 keeps the picture's own balance of scales, 1 replaces it by that of a rough surface.
 _SLOPE_OF_SPECTRUM = 0.55  # Band amplitude grows as wavelength to this power: between sand and broken stone.
+_TRUST = {0: 0.25, 1: 0.6}
 _LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
@@ -21,8 +22,8 @@ _LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 class Structure:
     """What was read from a picture; every array is ``(H, W)`` float32 and periodic.
 
-    ``height`` is in [0, 1]. ``joints`` in [0, 1] is high on long thin lows such as joints and cracks. ``detail``
-    is the local contrast of the finest scales, in units of sRGB-encoded brightness; ``contrast`` the picture's
+    ``height`` is in [0, 1]. ``joints`` in [0, 1] is 1 in the joints of a wall or floor and 0 everywhere when there
+    are none; ``joint_width`` is by the shorter side. ``detail`` is the local contrast of the finest scales, in units of sRGB-encoded brightness; ``contrast`` the picture's
     overall contrast below the scale of shading, in the same units.
     """
 
@@ -30,6 +31,7 @@ class Structure:
     saturation: FloatArray
     height: FloatArray
     joints: FloatArray
+    joint_width: float
     detail: FloatArray
     contrast: float
 
@@ -46,12 +48,30 @@ def read_structure(basecolor: FloatArray) -> Structure:
     saturation = (brightest - basecolor.min(axis=2)) / np.maximum(brightest, np.float32(0.05))
     levels = _pyramid(luminance)
     bands = [fine - _enlarge(coarse, fine) for fine, coarse in zip(levels, levels[1:], strict=False)]
-    joints = _joints(levels, _pyramid(saturation)[: len(levels)])
-    relief = _equalised_sum(bands, luminance)
-    # Where a joint was recognised its own brightness says nothing any more: bright mortar lies as low as dark.
-    relief = _to_unit(relief) * (np.float32(1.0) - joints) - np.float32(0.35) * joints
-    contrast = float(np.sqrt(sum(float(np.mean(np.square(band))) for band in bands[:5]))) if bands else 0.0
-    return Structure(luminance, saturation, _to_unit(relief), joints, _detail(bands, luminance), contrast)
+    contrast = float(np.sqrt(sum(float(np.mean(np.square(band))) for band in bands[:5])))
+    found = find_joints(luminance, saturation)
+    joints = np.zeros_like(luminance) if found is None else found.mask
+    if found is None:
+        height = _to_unit(_equalised_sum(bands, luminance, len(bands)))
+    else:
+        height = _stones(found, bands, luminance)
+    return Structure(
+        luminance, saturation, height, joints, 0.0 if found is None else found.width, _detail(bands, luminance), contrast
+    )
+
+
+def _stones(found: Joints, bands: list[FloatArray], luminance: FloatArray) -> FloatArray:
+    """Stones with worn edges standing in their joints, and each with its own grain.
+
+    How bright a whole stone is says nothing about its height, so that only scales below a stone's are read; and
+    where a joint was recognised its brightness says nothing either: bright mortar lies as low as dark.
+    """
+    shorter = min(luminance.shape)
+    joint = found.width * shorter
+    worn = blur(found.mask, max(0.5, 0.25 * joint)) * np.float32(0.75) + blur(found.mask, joint) * np.float32(0.25)
+    finest = max(2, min(len(bands), int(np.log2(max(2.0 * joint, 4.0)))))
+    grain = _to_unit(_equalised_sum(bands, luminance, finest)) - np.float32(0.5)
+    return _to_unit((np.float32(1.0) - worn) + np.float32(0.3) * grain * (np.float32(1.0) - np.float32(0.6) * worn))
 
 
 def _pyramid(image: FloatArray) -> list[FloatArray]:
@@ -80,54 +100,20 @@ def _to_unit(field: FloatArray) -> FloatArray:
     return centred * np.float32(0.5) + np.float32(0.5)
 
 
-def _equalised_sum(bands: list[FloatArray], like: FloatArray) -> FloatArray:
-    """The bands weighed towards the spectrum of a rough surface, each compressed so that no paint dominates."""
+def _equalised_sum(bands: list[FloatArray], like: FloatArray, count: int) -> FloatArray:
+    """The finest ``count`` bands, weighed towards the spectrum of a rough surface, so that no paint dominates."""
     total: FloatArray | None = None
     widest = len(bands) - 1
-    for index in range(widest, -1, -1):
+    for index in range(count - 1, -1, -1):
         band = bands[index]
         spread = float(np.sqrt(np.mean(np.square(band)))) + 1e-6
-        # Beyond a sixteenth of the picture the weight falls again: there shading and paint take over.
-        target = 0.02 * 2.0 ** (_SLOPE_OF_SPECTRUM * min(index, 2 * (widest - 0.75) - index))
+        # The finest scales are half noise; beyond a sixteenth of the picture there is more light than relief.
+        target = 0.02 * 2.0 ** (_SLOPE_OF_SPECTRUM * min(index, 2 * (widest - 0.75) - index)) * _TRUST.get(index, 1.0)
         gain = min((target / spread) ** _EQUALISED, 4.0)
         limit = np.float32(3.0 * spread)
         part = np.tanh(band / limit) * (limit * np.float32(gain))
         total = part if total is None else _enlarge(total, band) + part
     return np.zeros_like(like) if total is None else total
-
-
-def _joints(levels: list[FloatArray], saturation: list[FloatArray]) -> FloatArray:
-    """Where a long thin low runs, in [0, 1]: dark lines, and bright ones far greyer than what they part."""
-    found: FloatArray | None = None
-    for index in range(min(len(levels), _RIDGE_LEVELS) - 1, -1, -1):
-        valley, ridge = _lines(levels[index])
-        # The line in saturation that goes with grey mortar between coloured bricks.
-        greyer, _ = _lines(saturation[index])
-        mortar = np.minimum(ridge, greyer)
-        here = _ramp(valley, 0.03, 0.12)
-        np.maximum(here, _ramp(mortar, 0.05, 0.15), out=here)
-        found = here if found is None else np.maximum(_enlarge(found, here), here)
-    assert found is not None  # A pyramid has one level at least.
-    return found
-
-
-def _lines(image: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Strength of dark and of bright lines about three pixels wide, from the Hessian's eigenvalues."""
-    up, down = np.roll(image, 1, axis=0), np.roll(image, -1, axis=0)
-    left, right = np.roll(image, 1, axis=1), np.roll(image, -1, axis=1)
-    xx = left + right - 2 * image
-    yy = up + down - 2 * image
-    xy = (np.roll(up, 1, axis=1) + np.roll(down, -1, axis=1) - np.roll(up, -1, axis=1) - np.roll(down, 1, axis=1)) / 4
-    mean, spread = (xx + yy) * 0.5, np.hypot((xx - yy) * 0.5, xy)
-    # Curved across, straight along: the smaller curvature, of either sign, counts against a line.
-    dark = np.maximum(mean + spread - 2 * np.abs(mean - spread), 0)
-    bright = np.maximum(spread - mean - 2 * np.abs(mean + spread), 0)
-    return dark, bright
-
-
-def _ramp(field: FloatArray, low: float, high: float) -> FloatArray:
-    t = np.clip((field - np.float32(low)) * np.float32(1.0 / (high - low)), 0, 1)
-    return t * t * (3 - 2 * t)
 
 
 def _detail(bands: list[FloatArray], like: FloatArray) -> FloatArray:
