@@ -7,6 +7,7 @@ nothing of ours. Nothing on the wire is ever executed or unpickled.
 
 from __future__ import annotations
 
+from . import naming
 from .frames import (
     ITEM_BYTES,
     MAX_ARRAYS,
@@ -40,6 +41,7 @@ from .messages import (
     send,
     to_json,
 )
+from .recipe import RECIPE_FORMAT, RECIPE_KEYWORD, Recipe, RecipeError, parse_recipe, recipe_text
 from .request import (
     DEFAULT_MODEL,
     MAPS,
@@ -73,6 +75,8 @@ __all__ = [
     "MIN_SIZE",
     "PRECISIONS",
     "PROTOCOL_VERSION",
+    "RECIPE_FORMAT",
+    "RECIPE_KEYWORD",
     "REQUEST_VERSION",
     "SEAMLESS",
     "TASKS",
@@ -92,14 +96,19 @@ __all__ = [
     "Message",
     "Notice",
     "ProtocolError",
+    "Recipe",
+    "RecipeError",
     "RejectedError",
     "Request",
     "RequestError",
     "Result",
     "Step",
     "array_bytes",
+    "naming",
+    "parse_recipe",
     "read_frame",
     "receive",
+    "recipe_text",
     "send",
     "to_json",
     "write_frame",

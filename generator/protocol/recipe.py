@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The recipe that travels inside each picture: how to make it again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .request import MAPS, Request, RequestError
+
+RECIPE_KEYWORD = "dream_textures"
+"""The keyword of the PNG text chunk that holds the recipe."""
+
+RECIPE_FORMAT = 1
+MAX_RECIPE = 1 << 20
+_FIELDS = {"format", "version", "map", "relief", "seams", "request"}
+
+
+class RecipeError(RequestError):
+    """A picture's recipe cannot be used; the text is a sentence for the artist."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """``request`` makes this picture again; the rest says what it is.
+
+    ``version`` is the version of Dream Textures that made it, ``map`` which map it is, ``relief`` the height's
+    full range as a fraction of the shorter side, ``seams`` the seam report as it was measured.
+    """
+
+    request: Request
+    map: str
+    version: str
+    relief: float
+    seams: dict[str, Any]
+
+
+def recipe_text(
+    request: Request | Mapping[str, Any],
+    *,
+    map_name: str,
+    version: str,
+    relief: float,
+    seams: Mapping[str, Any],
+) -> str:
+    """The recipe as one line of ASCII JSON. ``request`` may be the `Result.recipe` as it came over the wire."""
+    return json.dumps(
+        {
+            "format": RECIPE_FORMAT,
+            "version": version,
+            "map": map_name,
+            "relief": relief,
+            "seams": dict(seams),
+            "request": request.to_json() if isinstance(request, Request) else dict(request),
+        },
+        allow_nan=False,
+    )
+
+
+def parse_recipe(text: str) -> Recipe:
+    """The recipe that `recipe_text` wrote. Raises `RecipeError`."""
+    raise NotImplementedError
