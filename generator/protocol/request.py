@@ -12,7 +12,7 @@ REQUEST_VERSION = 1
 
 MAPS = ("basecolor", "normal", "roughness", "height", "ao", "metallic")
 TASKS = ("texture", "maps")
-SEAMLESS = ("both", "x", "y", "off")
+SEAMLESS = ("both", "x", "y", "off", "auto")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 DEFAULT_MODEL = "builtin:procedural"
 
@@ -56,7 +56,9 @@ class Request:
     """Everything a result depends on. The same request gives the same bytes on the same machine.
 
     Raises `RequestError` with one sentence when a value is out of range. ``count`` images are made with the
-    seeds ``seed``, ``seed + 1``, ...; ``strength`` in [0, 1] is how far a source may be changed.
+    seeds ``seed``, ``seed + 1``, ...; ``strength`` in [0, 1] is how far a source may be changed. ``seamless`` of
+    ``auto`` follows the source (the axes along which it tiles; both without a source); the generator settles it
+    before it starts, so that a recipe never says ``auto``.
     """
 
     prompt: str = ""
@@ -111,12 +113,12 @@ class Request:
 
     @property
     def tiles_x(self) -> bool:
-        """Whether the left and right edges must meet."""
+        """Whether the left and right edges must meet (``auto`` must have been settled before)."""
         return self.seamless in ("both", "x")
 
     @property
     def tiles_y(self) -> bool:
-        """Whether the top and bottom edges must meet."""
+        """Whether the top and bottom edges must meet (``auto`` must have been settled before)."""
         return self.seamless in ("both", "y")
 
     def image_seed(self, index: int) -> int:

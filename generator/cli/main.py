@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The program's options, and what becomes of errors: one sentence on stderr and exit status 2."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from generator import __version__
+from generator.progress import GenerationError
+from generator.protocol import DEFAULT_MODEL, MAPS, PRECISIONS, SEAMLESS, RequestError
+
+from . import info, make, pictures
+
+ERROR, INTERRUPTED = 2, 130
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: {message[:1].upper()}{message[1:]}. Try {self.prog} --help.", file=sys.stderr)
+        sys.exit(ERROR)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit status."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except KeyboardInterrupt:
+        print("Cancelled.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        return ERROR  # whoever read our output has gone, so there is nobody to tell
+    except (GenerationError, RequestError, OSError, MemoryError) as error:
+        if options.debug:
+            raise
+        print(f"dream-textures: {_sentence(error)}", file=sys.stderr)
+        return ERROR
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, GenerationError):
+        return f"{error.message} {error.advice}".strip()
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'The file'}: {error.strerror}."
+    return str(error) or "There is not enough memory."
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Every command and option; other programs rely on these names."""
+    parser = _Parser(
+        prog="dream-textures", description="Seamless textures and finished materials from words."
+    )
+    parser.add_argument("--version", action="version", version=f"dream-textures {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_generate(commands)
+    _add_maps(commands)
+
+    seams = _add(
+        commands, "seams", pictures.seams, "measure whether an image tiles (exit 0 yes, 1 no, 2 unknown)"
+    )
+    seams.add_argument("image", type=Path, metavar="IMAGE")
+    seams.add_argument("--axes", choices=("both", "x", "y"), default="both", help="which axes must tile")
+
+    listing = _add(commands, "models", info.models, "list the models on this machine")
+    listing.add_argument("--json", action="store_true", help="print JSON")
+
+    doctor = _add(commands, "doctor", info.doctor, "check this installation and say what to do")
+    doctor.add_argument("--json", action="store_true", help="print JSON")
+
+    _add(commands, "serve", _unreachable, "serve Blender over standard input and output")
+    return parser
+
+
+def _add(
+    commands: argparse._SubParsersAction, name: str, command: Callable, text: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=f"{text[0].upper()}{text[1:]}."
+    )
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _add_generate(commands: argparse._SubParsersAction) -> None:
+    parser = _add(commands, "generate", make.generate, "make textures from a prompt")
+    parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="such as: mossy red brick wall")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the files")
+    parser.add_argument(
+        "--size", type=_size, metavar="N | WxH", help="such as 512 or 512x1024 (width x height)"
+    )
+    parser.add_argument(
+        "--seed", type=int, metavar="N", help="the same seed makes the same texture (default: random)"
+    )
+    parser.add_argument("--count", type=int, metavar="N", help="how many, with the seeds N, N + 1, ...")
+    parser.add_argument(
+        "--model", metavar="NAME_OR_PATH", help=f"a diffusers folder (default: {DEFAULT_MODEL})"
+    )
+    parser.add_argument("--seamless", choices=SEAMLESS, help="which edges meet (default: both)")
+    parser.add_argument(
+        "--maps", type=_maps, metavar="all | none | LIST", help=f"all, none or some of {','.join(MAPS)}"
+    )
+    parser.add_argument("--source", type=Path, metavar="IMAGE", help="a texture or photo to start from")
+    parser.add_argument("--strength", type=float, metavar="S", help="how far the source may change, 0 to 1")
+    parser.add_argument("--steps", type=int, metavar="N", help="denoising steps")
+    parser.add_argument("--guidance", type=float, metavar="G", help="how closely to follow the prompt")
+    parser.add_argument("--negative", metavar="TEXT", help="what to leave out")
+    parser.add_argument("--scheduler", metavar="NAME", help="the sampler (default: the model's own)")
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, help="number format (default: what suits the device)"
+    )
+    parser.add_argument(
+        "--device", metavar="NAME", help="such as cpu, cuda, cuda:1, mps, xpu (default: the best)"
+    )
+    parser.add_argument("--recipe", type=Path, metavar="FILE.png", help="make the texture of this file again")
+    _add_output(parser)
+
+
+def _add_maps(commands: argparse._SubParsersAction) -> None:
+    parser = _add(commands, "maps", make.maps, "make material maps from an image")
+    parser.add_argument("image", type=Path, metavar="IMAGE")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the files")
+    parser.add_argument("--maps", type=_maps, metavar="all | LIST", help=f"all or some of {','.join(MAPS)}")
+    parser.add_argument(
+        "--seamless", choices=SEAMLESS, default="auto", help="which edges meet (default: as measured)"
+    )
+    _add_output(parser)
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--json", action="store_true", help="print one event a line instead of a progress bar"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace files instead of choosing new names"
+    )
+    parser.add_argument("--no-sheet", action="store_true", help="leave out the _sheet.png picture")
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    try:
+        return int(width), int(height or width)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 512 or 512x1024") from error
+
+
+def _maps(text: str) -> tuple[str, ...]:
+    if text in ("all", "none"):
+        return MAPS if text == "all" else ("basecolor",)
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    unknown = [name for name in names if name not in MAPS]
+    if unknown or not names:
+        listed = ", ".join(MAPS)
+        raise argparse.ArgumentTypeError(
+            f"there is no map {', '.join(unknown) or text!r}; choose from {listed}"
+        )
+    return names if "basecolor" in names else ("basecolor", *names)
+
+
+def _unreachable(_options: argparse.Namespace) -> int:
+    raise AssertionError("serve starts before the command line is read")

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``generate`` and ``maps``: options to a request, the engine's events to files and to the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from generator import models
+from generator.engine import Engine
+from generator.files import OutputFolder, read_image, read_recipe
+from generator.material import Material
+from generator.pixels import reference, to_wire
+from generator.progress import GenerationError
+from generator.protocol import (
+    MAPS,
+    MAX_SIZE,
+    MIN_SIZE,
+    Array,
+    Cancelled,
+    Event,
+    Failed,
+    ImageRef,
+    Request,
+    Result,
+    file_stem,
+    slug,
+)
+
+from .reporting import reporter
+
+_FIELDS = {
+    "prompt": "prompt",
+    "negative": "negative_prompt",
+    "model": "model",
+    "seed": "seed",
+    "count": "count",
+    "seamless": "seamless",
+    "maps": "maps",
+    "strength": "strength",
+    "steps": "num_inference_steps",
+    "guidance": "guidance_scale",
+    "scheduler": "scheduler",
+    "precision": "precision",
+    "device": "device",
+}
+"""Which option sets which field of the request."""
+
+
+def generate(options: argparse.Namespace) -> int:
+    """``dream-textures generate``: from a prompt, a source image or a recipe."""
+    given = {
+        field: getattr(options, name) for name, field in _FIELDS.items() if getattr(options, name) is not None
+    }
+    folder = OutputFolder(options.out, overwrite=options.overwrite)
+    source: Array | None = None
+    if options.recipe is not None:
+        request, source = _from_recipe(options.recipe, options.source)
+        if options.source is not None:
+            source, given["source"] = _read_source(options.source, folder)
+    else:
+        given.setdefault("seed", secrets.randbelow(2**31))
+        if options.source is not None:
+            source, given["source"] = _read_source(options.source, folder)
+        given["width"], given["height"] = _default_size(given)
+        request = Request(**given)
+    if options.size is not None:
+        given["width"], given["height"] = options.size
+    request = replace(request, **given)
+    return _run(request, source, folder, options)
+
+
+def maps(options: argparse.Namespace) -> int:
+    """``dream-textures maps``: a full set of maps from one image."""
+    folder = OutputFolder(options.out, overwrite=options.overwrite)
+    source, image = _read_source(options.image, folder)
+    request = Request(
+        task="maps",
+        source=image,
+        width=image.width,
+        height=image.height,
+        maps=options.maps or MAPS,
+        seamless=options.seamless,
+    )
+    return _run(request, source, folder, options)
+
+
+def _from_recipe(path: Path, replacement: Path | None) -> tuple[Request, Array | None]:
+    request = read_recipe(path).request
+    if request.source is None or replacement is not None:
+        return request, None
+    name = request.source.name
+    beside = path.parent / name
+    if not name or not beside.is_file():
+        raise GenerationError(
+            "no_source",
+            f"{path.name} was made from a source image, and that image is not beside it.",
+            "Copy it there, or name it with --source.",
+        )
+    pixels = read_image(beside)
+    if reference(pixels, name) != request.source:
+        raise GenerationError("no_source", f"{beside} is not the image that {path.name} was made from.")
+    return request, to_wire(pixels)
+
+
+def _read_source(path: Path, folder: OutputFolder) -> tuple[Array, ImageRef]:
+    """The picture at ``path``; its copy beside the results is what a recipe will look for."""
+    pixels = read_image(path)
+    height, width = pixels.shape[:2]
+    if not (MIN_SIZE <= width <= MAX_SIZE and MIN_SIZE <= height <= MAX_SIZE):
+        raise GenerationError(
+            "bad_size",
+            f"{path.name} has {width} x {height} pixels, and each side must have {MIN_SIZE} to {MAX_SIZE}.",
+        )
+    name = folder.save_source(pixels, slug(path.stem.removesuffix("_source")))
+    return to_wire(pixels), reference(pixels, name)
+
+
+def _default_size(given: dict[str, Any]) -> tuple[int, int]:
+    """Without ``--size``: the model's own size, with the proportions of the source where there is one."""
+    side = models.native_size(given.get("model", models.PROCEDURAL.name))
+    source: ImageRef | None = given.get("source")
+    if source is None:
+        return side, side
+    scale = min(1.0, side / min(source.width, source.height))
+    width, height = (max(MIN_SIZE, round(length * scale)) for length in (source.width, source.height))
+    return min(width, MAX_SIZE), min(height, MAX_SIZE)
+
+
+def _run(request: Request, source: Array | None, folder: OutputFolder, options: argparse.Namespace) -> int:
+    report = reporter(options.json)
+    last: list[Event] = []
+
+    def keep(_index: int, made: Request, material: Material, seams: dict[str, Any]) -> None:
+        stem = file_stem(made.prompt, made.seed)
+        if made.task == "maps" and made.source is not None:
+            stem = slug(Path(made.source.name).stem.removesuffix("_source"))
+        for path in folder.save(stem, made, material, seams, sheet=not options.no_sheet):
+            report.wrote(path)
+
+    def emit(event: Event) -> None:
+        last[:] = [event]
+        if not isinstance(event, Result):
+            report.event(event)
+        else:
+            report.result(event)
+
+    engine = Engine()
+    try:
+        engine.run("cli", request, source, emit, previews=False, keep=keep)
+    finally:
+        report.close()
+        engine.close()
+    end = last[0]
+    if isinstance(end, Failed):
+        if options.debug:
+            report.note(end.traceback)
+        raise GenerationError(end.kind, end.message, end.advice)
+    return 130 if isinstance(end, Cancelled) else 0

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the terminal shows while a request is carried out: a bar for people, or one JSON event a line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, Protocol
+
+from tqdm import tqdm
+
+from generator.protocol import Event, Loading, Notice, Result, Step, to_json
+
+
+class Reporter(Protocol):
+    """Where a command tells of its progress."""
+
+    def event(self, event: Event) -> None:
+        """An event other than a result."""
+        ...
+
+    def result(self, event: Result) -> None:
+        """A finished map."""
+        ...
+
+    def wrote(self, path: Path) -> None:
+        """A file is complete."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Text for whoever debugs."""
+        ...
+
+    def close(self) -> None:
+        """Nothing more comes."""
+        ...
+
+
+def reporter(as_json: bool) -> Reporter:
+    """JSON lines on stdout, or a progress bar on stderr with the files' names on stdout."""
+    return _JsonLines() if as_json else _Terminal()
+
+
+class _JsonLines:
+    def event(self, event: Event) -> None:
+        self._print(to_json(event))
+
+    def result(self, event: Result) -> None:
+        self._print(to_json(event))
+
+    def wrote(self, path: Path) -> None:
+        self._print({"type": "file", "path": str(path)})
+
+    def note(self, text: str) -> None:
+        print(text, file=sys.stderr)
+
+    def close(self) -> None:
+        sys.stdout.flush()
+
+    def _print(self, value: dict[str, Any]) -> None:
+        print(json.dumps(value), flush=True)
+
+
+class _Terminal:
+    def __init__(self) -> None:
+        # disable=None: tqdm draws nothing where stderr is not a terminal
+        self._bar = tqdm(desc="Starting", unit="step", leave=False, disable=None)
+        self._untiled: set[str] = set()
+
+    def event(self, event: Event) -> None:
+        if isinstance(event, Loading):
+            self._bar.set_description(event.what)
+        elif isinstance(event, Notice):
+            self._bar.write(event.message, file=sys.stderr)
+        elif isinstance(event, Step):
+            if self._bar.total != event.steps or event.step < self._bar.n:
+                self._bar.reset(total=event.steps)
+            self._bar.set_description(f"Image {event.index + 1}")
+            self._bar.update(event.step - self._bar.n)
+
+    def result(self, event: Result) -> None:
+        wanted = event.recipe["seamless"]
+        for axis, name in (("x", "X"), ("y", "Y")):
+            if wanted in ("both", axis) and event.seams[axis]["tiles"] is False:
+                self._bar.write(
+                    f"The {event.map} map of seed {event.seed} does not tile in {name}.", file=sys.stderr
+                )
+
+    def wrote(self, path: Path) -> None:
+        self._bar.write(str(path), file=sys.stdout)
+
+    def note(self, text: str) -> None:
+        self._bar.write(text, file=sys.stderr)
+
+    def close(self) -> None:
+        self._bar.close()

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engine: a `Request` in, events out. It knows models only by what `generator.models.Model` promises."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from generator import maps, models, seams
+from generator.material import FloatArray, Material
+from generator.pixels import encode_map, flatten_alpha, from_wire, reference, to_uint8, to_wire
+from generator.progress import CancelledError, GenerationError
+from generator.protocol import (
+    Array,
+    Cancelled,
+    Event,
+    Failed,
+    Finished,
+    Loading,
+    Notice,
+    Request,
+    RequestError,
+    Result,
+    Step,
+)
+from generator.resample import resize
+from generator.tileable import make_tileable
+
+PREVIEW_SIDE = 512
+
+Emit = Callable[[Event], None]
+Keep = Callable[[int, Request, Material, dict[str, Any]], None]
+
+
+class Engine:
+    """Carries out requests one after another and keeps the last model warm. Not for use by several threads."""
+
+    def __init__(self) -> None:
+        self._model: models.Model | None = None
+        self._loaded: tuple[str, str, str] | None = None
+
+    def run(
+        self,
+        job: str,
+        request: Request,
+        source: Array | None,
+        emit: Emit,
+        cancelled: Callable[[], bool] = lambda: False,
+        previews: bool = False,
+        keep: Keep | None = None,
+    ) -> None:
+        """Carry out one request; the last event is always Finished, Failed or Cancelled, and nothing is raised.
+
+        ``keep`` is called with (index, the image's own request, its material, its seam reports by map) for each
+        finished material, before its results are sent.
+        """
+        started = time.monotonic()
+        progress = _JobProgress(job, emit, cancelled, previews)
+        try:
+            self._make(request, source, progress, keep)
+        except CancelledError:
+            emit(Cancelled(job))
+        except GenerationError as error:
+            emit(Failed(job, error.kind, error.message, error.advice, traceback.format_exc()))
+        except RequestError as error:
+            emit(Failed(job, "invalid_request", str(error), "", traceback.format_exc()))
+        except MemoryError:
+            advice = "Choose a smaller size, or close other programs."
+            message = f"There is not enough memory for {request.width} x {request.height}."
+            emit(Failed(job, "out_of_memory", message, advice, traceback.format_exc()))
+        except Exception as error:
+            # The last line of defence: whatever went wrong, the artist gets a sentence and the report the rest.
+            summary = f"The generator failed unexpectedly ({type(error).__name__}: {error})."
+            emit(Failed(job, "internal", summary, "Please send us the report.", traceback.format_exc()))
+        else:
+            emit(Finished(job, round(time.monotonic() - started, 3)))
+
+    def close(self) -> None:
+        """Let go of the loaded model."""
+        if self._model is not None:
+            self._model.close()
+        self._model = self._loaded = None
+
+    def _make(
+        self, request: Request, source: Array | None, progress: _JobProgress, keep: Keep | None
+    ) -> None:
+        picture = _source_pixels(request, source)
+        request = settle_axes(request, picture)
+        if request.task == "maps":
+            assert picture is not None  # the request guarantees it
+            basecolor = _fit_picture(picture, request)
+            progress.loading("Maps from the image")
+            estimated = maps.estimate(basecolor, axes=(request.tiles_x, request.tiles_y))
+            self._deliver(0, request, estimated, progress, keep)
+            return
+        model = self._load(request, progress)
+        request = _fit_size(request, model, progress)
+        fitted = None if picture is None else _prepare_source(picture, request, progress)
+        for index, made in enumerate(model.generate(request, fitted, progress)):
+            if not isinstance(made, Material):
+                made = self._with_maps(made, request, progress)
+            self._deliver(index, request.for_image(index), made, progress, keep)
+
+    def _with_maps(self, basecolor: FloatArray, request: Request, progress: _JobProgress) -> Material:
+        progress.loading("Maps from the image")
+        return maps.estimate(basecolor, axes=(request.tiles_x, request.tiles_y))
+
+    def _load(self, request: Request, progress: _JobProgress) -> models.Model:
+        wanted = (request.model, request.precision, request.device)
+        if self._model is None or self._loaded != wanted:
+            self.close()  # first, so that two models never have to fit into memory together
+            self._model = models.load(request.model, request.precision, request.device, progress)
+            self._loaded = wanted
+        return self._model
+
+    def _deliver(
+        self, index: int, request: Request, material: Material, progress: _JobProgress, keep: Keep | None
+    ) -> None:
+        reports: dict[str, Any] = {}
+        for name in request.maps:
+            progress.check()
+            reports[name] = seams.measure(getattr(material, name)).to_json()
+        if keep is not None:
+            keep(index, request, material, reports)
+        recipe = request.to_json()
+        for name in request.maps:
+            progress.check()
+            image = to_wire(encode_map(material, name))
+            progress.emit(
+                Result(progress.job, index, request.seed, name, reports[name], recipe, material.relief, image)
+            )
+
+
+class _JobProgress:
+    """`Progress` for one job: turns calls into events and raises where the job was cancelled."""
+
+    def __init__(self, job: str, emit: Emit, cancelled: Callable[[], bool], previews: bool) -> None:
+        self.job = job
+        self.emit = emit
+        self._cancelled = cancelled
+        self._previews = previews
+
+    def check(self) -> None:
+        if self._cancelled():
+            raise CancelledError
+
+    def loading(self, what: str, fraction: float | None = None) -> None:
+        self.check()
+        self.emit(Loading(self.job, what, fraction))
+
+    def step(
+        self, index: int, step: int, steps: int, preview: Callable[[], FloatArray | None] | None = None
+    ) -> None:
+        self.check()
+        picture = preview() if preview is not None and self._previews else None
+        self.emit(Step(self.job, index, step, steps, None if picture is None else _preview_array(picture)))
+
+    def notice(self, message: str) -> None:
+        self.check()
+        self.emit(Notice(self.job, message))
+
+
+def settle_axes(request: Request, picture: npt.NDArray[np.uint8] | None) -> Request:
+    """The request with ``seamless`` of ``auto`` replaced by what the source does; both without a source."""
+    if request.seamless != "auto":
+        return request
+    if picture is None:
+        return replace(request, seamless="both")
+    report = seams.measure(flatten_alpha(picture))
+    along_x, along_y = report.x.tiles is not False, report.y.tiles is not False
+    return replace(
+        request, seamless={(1, 1): "both", (1, 0): "x", (0, 1): "y", (0, 0): "off"}[along_x, along_y]
+    )
+
+
+def _source_pixels(request: Request, source: Array | None) -> npt.NDArray[np.uint8] | None:
+    """The source's pixels, checked against what the request says of them."""
+    if request.source is None:
+        return None
+    if source is None:
+        raise RequestError("The request names a source image, but the image did not come with it.")
+    if source.dtype != "uint8" or len(source.shape) != 3 or source.shape[2] not in (3, 4):
+        raise RequestError("The source image must have 8 bits a channel and three or four channels.")
+    pixels: npt.NDArray[np.uint8] = from_wire(source)  # type: ignore[assignment]
+    sent = reference(pixels, request.source.name)
+    if sent != request.source:
+        raise RequestError("The source image is not the one that the request was made for.")
+    return pixels
+
+
+def _fit_size(request: Request, model: models.Model, progress: _JobProgress) -> Request:
+    width, height = model.fit_size(request.width, request.height)
+    if (width, height) != (request.width, request.height):
+        progress.notice(
+            f"The size is {width} x {height}: this model cannot tile at {request.width} x {request.height}."
+        )
+    return replace(request, width=width, height=height)
+
+
+def _prepare_source(pixels: npt.NDArray[np.uint8], request: Request, progress: _JobProgress) -> FloatArray:
+    """The source at the request's size, made to tile along the request's axes."""
+    picture = _fit_picture(pixels, request)
+    tiling = make_tileable(picture, x=request.tiles_x, y=request.tiles_y)
+    if tiling is not picture and not np.array_equal(tiling, picture):
+        progress.notice("The source image does not tile by itself, so its edges were blended first.")
+    return tiling
+
+
+def _fit_picture(pixels: npt.NDArray[np.uint8], request: Request) -> FloatArray:
+    picture = flatten_alpha(pixels)
+    if picture.shape[:2] == (request.height, request.width):
+        return picture
+    return resize(picture, request.width, request.height, wrap_x=request.tiles_x, wrap_y=request.tiles_y)
+
+
+def _preview_array(picture: FloatArray) -> Array:
+    rows, columns = picture.shape[:2]
+    shrink = PREVIEW_SIDE / max(rows, columns)
+    if shrink < 1:
+        picture = resize(picture, max(1, round(columns * shrink)), max(1, round(rows * shrink)))
+    return to_wire(to_uint8(picture))

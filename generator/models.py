@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which models there are, and how a name or a path becomes one."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from generator.material import FloatArray, Material
+from generator.progress import GenerationError, Progress
+from generator.protocol import DEFAULT_MODEL, Request
+
+MODEL_FOLDERS = "DREAM_TEXTURES_MODELS"
+"""Environment variable: folders that hold diffusers model folders, separated as in ``PATH``."""
+
+
+class Model(Protocol):
+    """What the engine asks of a model."""
+
+    def fit_size(self, width: int, height: int) -> tuple[int, int]:
+        """The nearest size that this model can make tile."""
+        ...
+
+    def generate(
+        self, request: Request, source: FloatArray | None, progress: Progress
+    ) -> Iterator[FloatArray | Material]:
+        """The request's images in the order of their seeds: base colours ``(H, W, 3)`` or whole materials.
+
+        ``source`` has the request's size and tiles along the request's axes.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back the memory; the model is not used afterwards."""
+        ...
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A model as it is offered: the ``name`` for a request, its ``kind``, one line for people, its native size."""
+
+    name: str
+    kind: str
+    description: str
+    native_size: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain JSON values."""
+        return asdict(self)
+
+
+PROCEDURAL = ModelInfo(
+    DEFAULT_MODEL, "procedural", "Built in: words to a material with exact maps, no download, no GPU", 1024
+)
+
+
+def installed() -> list[ModelInfo]:
+    """Every model found on this machine: the built-in ones, ``DREAM_TEXTURES_MODELS``, the Hugging Face cache."""
+    found = [PROCEDURAL]
+    for root in os.environ.get(MODEL_FOLDERS, "").split(os.pathsep):
+        folder = Path(root).expanduser()
+        if root and folder.is_dir():
+            found += [
+                _folder_info(path, str(path)) for path in sorted(folder.iterdir()) if is_model_folder(path)
+            ]
+    found += [_folder_info(path, name) for name, path in sorted(_hub_cache().items())]
+    return found
+
+
+def is_model_folder(path: Path) -> bool:
+    """Whether this is a diffusers model folder."""
+    return (path / "model_index.json").is_file()
+
+
+def find_folder(name: str) -> Path:
+    """The diffusers folder that ``name`` means: a path, or the name of a model in the Hugging Face cache.
+
+    Raises `GenerationError` when there is none; nothing is ever downloaded.
+    """
+    path = Path(name).expanduser()
+    if is_model_folder(path):
+        return path
+    cached = _hub_cache().get(name)
+    if cached is not None:
+        return cached
+    if path.is_dir():
+        raise GenerationError(
+            "not_a_model",
+            f"The folder {name} is not a diffusers model: it has no model_index.json.",
+            "Choose the folder that holds model_index.json, with unet, vae and text_encoder folders beside it.",
+        )
+    if path.is_file():
+        raise GenerationError(
+            "not_a_model",
+            f"{name} is a single file, and models are read from diffusers folders.",
+            "Convert it once with diffusers (from_single_file, then save_pretrained) and choose that folder.",
+        )
+    raise GenerationError(
+        "no_such_model",
+        f"There is no model {name!r} on this machine.",
+        f"Use {DEFAULT_MODEL}, or the path of a diffusers model folder.",
+    )
+
+
+def native_size(name: str) -> int:
+    """The side in pixels of the squares that a model was trained on, as far as its configuration says."""
+    return (
+        PROCEDURAL.native_size
+        if name == PROCEDURAL.name
+        else _folder_info(find_folder(name), name).native_size
+    )
+
+
+def load(name: str, precision: str, device: str, progress: Progress) -> Model:
+    """The model, ready to run. Raises `GenerationError` with a sentence when it cannot be had."""
+    if name == PROCEDURAL.name:
+        from generator.procedural_model import ProceduralModel
+
+        return ProceduralModel()
+    if name.startswith("builtin:"):
+        raise GenerationError(
+            "no_such_model", f"There is no built-in model {name!r}.", f"Use {DEFAULT_MODEL}."
+        )
+    folder = find_folder(name)
+    from generator import diffusion
+
+    if not diffusion.available():
+        raise GenerationError(
+            "needs_torch",
+            "This model needs torch and diffusers, and the Python that runs the generator lacks them.",
+            "Install dream-textures[diffusion] into a Python of its own and choose that Python, "
+            f"or use {DEFAULT_MODEL}.",
+        )
+    return diffusion.load(folder, precision, device, progress)
+
+
+def _folder_info(folder: Path, name: str) -> ModelInfo:
+    pipeline = _read_json(folder / "model_index.json").get("_class_name", "unknown pipeline")
+    latent = _read_json(folder / "unet" / "config.json").get("sample_size")
+    levels = _read_json(folder / "vae" / "config.json").get("block_out_channels", [0] * 4)
+    size = latent * 2 ** (len(levels) - 1) if isinstance(latent, int) and isinstance(levels, list) else 512
+    return ModelInfo(name, "diffusion", f"{pipeline} from a local folder", min(max(size, 64), 2048))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}  # only used for descriptions; loading the model reports what is wrong with it
+    return value if isinstance(value, dict) else {}
+
+
+def _hub_cache() -> dict[str, Path]:
+    """Diffusers models that Hugging Face's own cache already holds, by repository name."""
+    try:
+        from huggingface_hub import CacheNotFound, scan_cache_dir
+    except ImportError:
+        return {}
+    try:
+        repositories = scan_cache_dir().repos
+    except (CacheNotFound, OSError):
+        return {}
+    found: dict[str, Path] = {}
+    for repository in repositories:
+        newest = max(repository.revisions, key=lambda revision: revision.last_modified, default=None)
+        if newest is not None and is_model_folder(newest.snapshot_path):
+            found[repository.repo_id] = newest.snapshot_path
+    return found

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``builtin:procedural`` as the engine sees a model: it tells its progress in steps and shows previews."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from generator import procedural
+from generator.material import FloatArray, Material
+from generator.progress import Progress
+from generator.protocol import Request
+from generator.resample import resize
+
+STEPS = 20
+PREVIEW_SIZES = (96, 256)
+"""Shorter sides of the pictures shown while the real one is being made; they cost a few per cent of a 1024."""
+
+
+class ProceduralModel:
+    """Words to materials with NumPy alone; it has nothing to load and nothing to keep."""
+
+    def fit_size(self, width: int, height: int) -> tuple[int, int]:
+        """Every size tiles."""
+        return width, height
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def generate(
+        self, request: Request, source: FloatArray | None, progress: Progress
+    ) -> Iterator[FloatArray | Material]:
+        """Materials for the request's seeds; words that are not understood come as a notice."""
+        description = procedural.parse(request.prompt, request.negative_prompt)
+        if description.unknown:
+            progress.notice(f"Not understood: {', '.join(description.unknown)}.")
+        if description.assumed and source is None:
+            progress.notice(f"No material was named, so this is {description.family.replace('_', ' ')}.")
+        for index in range(request.count):
+            seed = request.image_seed(index)
+            if source is not None:
+                report = _reporter(progress, index, lambda: None)
+                yield procedural.restyle(
+                    source, description, request.strength, seed, (request.tiles_x, request.tiles_y), report
+                )
+            else:
+                report = _reporter(progress, index, _previews(request, description, seed))
+                yield procedural.generate(description, request.width, request.height, seed, report)
+
+
+def _previews(
+    request: Request, description: procedural.Description, seed: int
+) -> Callable[[], FloatArray | None]:
+    """A callable that gives the next, finer preview of the same material each time it is asked."""
+    short = min(request.width, request.height)
+    sizes = [size for size in PREVIEW_SIZES if size * 2 <= short]
+
+    def preview() -> FloatArray | None:
+        if not sizes:
+            return None
+        size = sizes.pop(0)
+        width, height = (max(16, round(length * size / short)) for length in (request.width, request.height))
+        small = procedural.generate(description, width, height, seed).basecolor
+        scale = PREVIEW_SIZES[-1] / max(width, height)
+        return resize(small, round(width * scale), round(height * scale)) if scale > 1 else small
+
+    return preview
+
+
+def _reporter(
+    progress: Progress, index: int, preview: Callable[[], FloatArray | None]
+) -> Callable[[str, float], None]:
+    progress.step(index, 0, STEPS, preview)
+    last = 0
+
+    def report(_stage: str, fraction: float) -> None:
+        nonlocal last
+        step = min(int(fraction * STEPS), STEPS)
+        progress.step(index, max(step, last), STEPS, preview if step > last else None)
+        last = max(step, last)
+
+    return report

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``dream-textures serve``: requests come in as frames, events go out as frames, one job after another.
+
+The main thread reads commands, so that a cancellation is seen while a job runs; one worker carries the jobs out.
+The end of the input ends the program, also in mid-job, so that no generator outlives its Blender.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import queue
+import signal
+import sys
+import threading
+from typing import BinaryIO
+
+from generator import __version__, diffusion
+from generator.engine import Engine
+from generator.models import installed
+from generator.protocol import (
+    PROTOCOL_VERSION,
+    Accepted,
+    Cancel,
+    Cancelled,
+    Devices,
+    Event,
+    Failed,
+    Generate,
+    Hello,
+    ProtocolError,
+    RejectedError,
+    receive,
+    send,
+)
+
+GRACE_SECONDS = 2.0
+"""How long a running job may take to notice that the input ended before the process is ended under it."""
+
+
+def capabilities() -> list[str]:
+    """What this generator can do; ``diffusion`` only where torch and diffusers are installed."""
+    always = ["procedural", "maps", "tile", "seams"]
+    return [*always, "diffusion"] if diffusion.available() else always
+
+
+def serve(commands: BinaryIO, events: BinaryIO) -> int:
+    """Serve one client until its stream ends. Returns 0, or 3 where the client broke the protocol."""
+    # Ctrl-C in the terminal that started Blender reaches this process too; the end of the input ends it properly.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    server = _Server(events)
+    models = [model.to_json() for model in installed()]
+    server.emit(Hello(PROTOCOL_VERSION, __version__, platform.python_version(), capabilities(), models))
+    threading.Thread(target=server.probe_devices, name="devices", daemon=True).start()
+    worker = threading.Thread(target=server.work, name="jobs", daemon=True)
+    worker.start()
+    status = 0
+    try:
+        server.read(commands)
+    except ProtocolError as error:
+        print(f"The client broke the protocol: {error}", file=sys.stderr)
+        status = 3
+    server.stop()
+    worker.join(GRACE_SECONDS)
+    sys.stderr.flush()
+    # Not sys.exit: a job deep in a library, or a device probe still importing torch, must not hold the process.
+    os._exit(status)
+
+
+class _Server:
+    """The queue between the reading thread and the working one, and the one lock for writing frames."""
+
+    def __init__(self, events: BinaryIO) -> None:
+        self._events = events
+        self._writing = threading.Lock()
+        self._jobs: queue.Queue[Generate | None] = queue.Queue()
+        self._state = threading.Lock()
+        self._waiting: list[str] = []
+        self._running = ""
+        self._cancelled: set[str] = set()
+        self._stopping = False
+
+    def emit(self, event: Event) -> None:
+        """Send one event; a client that has gone away stops the server."""
+        try:
+            with self._writing:
+                send(self._events, event)
+        except (OSError, ValueError):
+            self.stop()
+
+    def read(self, commands: BinaryIO) -> None:
+        """Take commands until the stream ends; raises `ProtocolError` where it is broken."""
+        while True:
+            try:
+                message = receive(commands)
+            except RejectedError as error:
+                self.emit(Failed(error.job, "invalid_request", str(error)))
+                continue
+            if message is None:
+                return
+            if isinstance(message, Generate):
+                self._enqueue(message)
+            elif isinstance(message, Cancel):
+                self._cancel(message.job)
+            else:
+                raise ProtocolError(f"{type(message).__name__} is not a command.")
+
+    def work(self) -> None:
+        """Carry out the queued jobs in their order, until stopped."""
+        engine = Engine()
+        while (command := self._jobs.get()) is not None:
+            with self._state:
+                dropped = command.job in self._cancelled
+                self._cancelled.discard(command.job)
+                if not dropped:
+                    self._waiting.remove(command.job)
+                    self._running = command.job
+            if dropped:
+                continue
+            engine.run(
+                command.job,
+                command.request,
+                command.source,
+                self.emit,
+                lambda job=command.job: self._stopping or job in self._cancelled,
+                command.previews,
+            )
+            with self._state:
+                self._running = ""
+                self._cancelled.discard(command.job)
+        engine.close()
+
+    def stop(self) -> None:
+        """Cancel what runs and let the worker end."""
+        self._stopping = True
+        self._jobs.put(None)
+
+    def probe_devices(self) -> None:
+        """Tell which devices there are. It imports torch, so it runs beside the first commands."""
+        cpu = {"id": "cpu", "kind": "cpu", "name": platform.processor() or platform.machine()}
+        try:
+            found = diffusion.devices() if diffusion.available() else [cpu]
+        except Exception as error:
+            # A broken torch must not take away what NumPy alone can do; the doctor explains it.
+            print(f"torch cannot be used: {type(error).__name__}: {error}", file=sys.stderr)
+            found = [cpu]
+        self.emit(Devices(found))
+
+    def _enqueue(self, command: Generate) -> None:
+        with self._state:
+            known = command.job in self._waiting or command.job == self._running
+            ahead = len(self._waiting) + bool(self._running)
+            if not known:
+                self._waiting.append(command.job)
+        if known or not command.job:
+            self.emit(Failed(command.job, "invalid_request", "This job's name is empty or already in use."))
+            return
+        self.emit(Accepted(command.job, ahead))
+        self._jobs.put(command)
+
+    def _cancel(self, job: str) -> None:
+        with self._state:
+            waiting = job in self._waiting
+            if waiting:
+                self._waiting.remove(job)
+            if waiting or job == self._running:
+                self._cancelled.add(job)
+        if waiting:
+            self.emit(Cancelled(job))

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How everything is run and tested; ``python3 dev.py SESSION`` installs nox and calls this.
+
+Each environment is what some user has: the command line with NumPy and Pillow alone, the generator with torch,
+and one real Blender a version, with Blender's own NumPy and no torch.
+"""
+
+from __future__ import annotations
+
+import nox
+
+nox.options.reuse_venv = "yes"
+nox.options.error_on_missing_interpreters = True
+nox.options.sessions = ["lint", "command_line", "generator", "blender", "window"]
+
+BLENDER_VERSIONS = ("4.2.23", "4.5.15", "5.0.1")
+OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+
+
+@nox.session
+def texture(session: nox.Session) -> None:
+    """Make a texture: dev.py texture "mossy red brick wall" [any option of dream-textures generate]."""
+    _install_command_line(session)
+    arguments = list(session.posargs) or ["mossy red brick wall"]
+    if "--out" not in arguments:
+        arguments += ["--out", "out"]
+    session.run("dream-textures", "generate", *arguments)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Formatting, lint and types of everything, in the environment that can see every import."""
+    _install_generator(session)
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("pyright")
+
+
+@nox.session
+def command_line(session: nox.Session) -> None:
+    """What ``pip install .`` gives: the program itself, without torch, called as a stranger would."""
+    _install_command_line(session)
+    session.install("-r", "requirements/test.txt")
+    session.run("pytest", "tests/command_line", *session.posargs)
+
+
+@nox.session
+def generator(session: nox.Session) -> None:
+    """The generator with torch and diffusers, and the add-on's part that needs no Blender."""
+    _install_generator(session)
+    session.run(
+        "pytest", "tests/generator", "tests/addon", "tests/test_structure.py", *session.posargs, env=OFFLINE
+    )
+
+
+@nox.session
+@nox.parametrize("version", BLENDER_VERSIONS)
+def blender(session: nox.Session, version: str) -> None:
+    """The built extension in a real Blender, without a window."""
+    session.install("-r", f"requirements/blender-{version}.txt")
+    session.run("pytest", "tests/blender", *session.posargs)
+
+
+@nox.session
+def window(session: nox.Session) -> None:
+    """The built extension in a real Blender with its window open, on a virtual screen."""
+    session.install("-r", "requirements/test.txt")
+    session.run("python", "tests/window/run.py", *session.posargs)
+
+
+def _install_command_line(session: nox.Session) -> None:
+    session.install("-c", "requirements/command_line.txt", ".")
+
+
+def _install_generator(session: nox.Session) -> None:
+    session.install("-r", "requirements/generator.txt")
+    session.install("--no-deps", "-e", ".")
