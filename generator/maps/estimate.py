@@ -83,7 +83,7 @@ def _relief(structure: Structure, shorter: int) -> float:
 def _roughness(structure: Structure) -> FloatArray:
     """Grainy and low is rough, even and high is smooth; bright colourless spots are taken for reflections."""
     grain = structure.detail * np.float32(1.0 / 0.06)
-    rough = np.float32(0.42) + np.float32(0.46) * grain / (grain + np.float32(0.6))
+    rough = np.float32(0.48) + np.float32(0.44) * grain / (grain + np.float32(0.6))
     rough += np.float32(0.16) * (np.float32(0.55) - structure.height)
     rough += np.float32(0.10) * structure.joints
     shine = np.clip((structure.luminance - np.float32(0.9)) * 10, 0, 1)

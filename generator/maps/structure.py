@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -46,18 +47,25 @@ def read_structure(basecolor: FloatArray) -> Structure:
     luminance = basecolor @ _LUMA
     brightest = basecolor.max(axis=2)
     saturation = (brightest - basecolor.min(axis=2)) / np.maximum(brightest, np.float32(0.05))
-    levels = _pyramid(luminance)
-    bands = [fine - _enlarge(coarse, fine) for fine, coarse in zip(levels, levels[1:], strict=False)]
-    contrast = float(np.sqrt(sum(float(np.mean(np.square(band))) for band in bands[:5])))
     found = find_joints(luminance, saturation)
-    joints = np.zeros_like(luminance) if found is None else found.mask
     if found is None:
+        bands = _bands(luminance)
+        joints, width = np.zeros_like(luminance), 0.0
         height = _to_unit(_equalised_sum(bands, luminance, len(bands)))
     else:
+        bands = _bands(_without_joints(luminance, found))
+        joints, width = found.mask, found.width
         height = _stones(found, bands, luminance)
-    return Structure(
-        luminance, saturation, height, joints, 0.0 if found is None else found.width, _detail(bands, luminance), contrast
-    )
+    contrast = float(np.sqrt(sum(float(np.mean(np.square(band))) for band in bands[:5])))
+    return Structure(luminance, saturation, height, joints, width, _detail(bands, luminance), contrast)
+
+
+def _without_joints(luminance: FloatArray, found: Joints) -> FloatArray:
+    """The brightness of the stones, continued over the joints, so that their edges pass for no grain."""
+    stone = np.clip(np.float32(1.0) - np.float32(1.5) * found.mask, 0, 1)
+    reach = 1.5 * found.width * min(luminance.shape)
+    around = blur(luminance * stone, reach) / np.maximum(blur(stone, reach), np.float32(1e-3))
+    return luminance * stone + around * (np.float32(1.0) - stone)
 
 
 def _stones(found: Joints, bands: list[FloatArray], luminance: FloatArray) -> FloatArray:
@@ -66,12 +74,18 @@ def _stones(found: Joints, bands: list[FloatArray], luminance: FloatArray) -> Fl
     How bright a whole stone is says nothing about its height, so that only scales below a stone's are read; and
     where a joint was recognised its brightness says nothing either: bright mortar lies as low as dark.
     """
-    shorter = min(luminance.shape)
-    joint = found.width * shorter
-    worn = blur(found.mask, max(0.5, 0.25 * joint)) * np.float32(0.75) + blur(found.mask, joint) * np.float32(0.25)
+    joint = found.width * min(luminance.shape)
+    worn = blur(found.mask, max(0.5, 0.25 * joint)) * np.float32(0.75)
+    worn += blur(found.mask, joint) * np.float32(0.25)
     finest = max(2, min(len(bands), int(np.log2(max(2.0 * joint, 4.0)))))
     grain = _to_unit(_equalised_sum(bands, luminance, finest)) - np.float32(0.5)
-    return _to_unit((np.float32(1.0) - worn) + np.float32(0.3) * grain * (np.float32(1.0) - np.float32(0.6) * worn))
+    return _to_unit(np.float32(1.0) - worn + np.float32(0.3) * grain * (np.float32(1.0) - np.float32(0.6) * worn))
+
+
+def _bands(image: FloatArray) -> list[FloatArray]:
+    """What each level of the Laplacian pyramid (Burt and Adelson 1983) adds to the next coarser one."""
+    levels = _pyramid(image)
+    return [fine - _enlarge(coarse, fine) for fine, coarse in pairwise(levels)]
 
 
 def _pyramid(image: FloatArray) -> list[FloatArray]:
