@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a description to finished maps: family, layers in their order, then normals and occlusion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from generator.maps.normal import normal_from_height
+from generator.material import FloatArray, Material
+from generator.procedural import registry
+from generator.procedural.description import Description
+from generator.procedural.space import Space
+from generator.procedural.surface import Surface
+
+Progress = Callable[[str, float], None]
+
+SMALLEST, LARGEST = 16, 8192
+_DARKEST, _LIGHTEST = 0.15, 0.953
+"""sRGB values of albedo 0.02 and 0.9, the range of real matter."""
+
+
+def generate(
+    description: Description, width: int, height: int, seed: int, progress: Progress | None = None
+) -> Material:
+    """The described material with exact maps, ``height`` x ``width`` pixels, periodic on both axes.
+
+    Equal arguments give equal bytes; another size gives the same material. ``progress`` is called with the name
+    of the stage and the fraction done; what it raises ends the work. Raises ``ValueError`` for a size outside
+    16 to 8192.
+    """
+    if not (SMALLEST <= width <= LARGEST and SMALLEST <= height <= LARGEST):
+        raise ValueError(f"A procedural texture is {SMALLEST} to {LARGEST} pixels a side, not {width} x {height}.")
+    report = progress or (lambda stage, fraction: None)
+    description = _with_implied_paint(description)
+    report(f"laying {description.family}", 0.0)
+    surface = registry.build(description.family, Space(width, height, seed), description)
+    _apply_layers(surface, description, report, 0.4)
+    return finish(surface, report)
+
+
+def _with_implied_paint(description: Description) -> Description:
+    """A colour that the material does not have by nature must be a coat of paint."""
+    native = registry.family_info(description.family).native
+    foreign = [c for c in description.colours if c not in native]
+    if not native or not foreign or description.amount("painted"):
+        return description
+    return replace(description, modifiers=tuple(sorted((*description.modifiers, ("painted", 1.0)))))
+
+
+def _apply_layers(surface: Surface, description: Description, report: Progress, start: float) -> None:
+    wanted = [info for info in registry.layers() if description.amount(info.name) > 0]
+    for number, info in enumerate(wanted):
+        report(f"making it {info.name}", start + 0.3 * number / len(wanted))
+        registry.apply(info.name, surface, description, description.amount(info.name))
+
+
+def finish(surface: Surface, report: Progress) -> Material:
+    """Bring a surface's maps into their ranges and derive the normal and the occlusion from its height."""
+    from generator.maps.occlusion import occlusion_from_height
+
+    report("normals", 0.7)
+    lowest = float(surface.height.min())
+    relief = max(float(surface.height.max()) - lowest, 1e-4)
+    height = surface.height
+    height -= np.float32(lowest)
+    height *= np.float32(1 / relief)
+    np.clip(height, 0, 1, out=height)
+    colour = np.empty((*height.shape, 3), np.float32)
+    for channel in range(3):
+        colour[..., channel] = surface.colour[channel]
+    surface.colour = np.zeros((3, 0, 0), np.float32)
+    # Metals reflect more than any albedo; only the floor is common to all.
+    np.clip(colour, _DARKEST, _LIGHTEST, out=colour)
+    normal = normal_from_height(height, relief)
+    report("occlusion", 0.8)
+    ao = occlusion_from_height(height, relief)
+    report("done", 1.0)
+    return Material(colour, normal, _bounded(surface.roughness, 0.02), height, ao, _bounded(surface.metallic, 0.0), relief)
+
+
+def _bounded(field: FloatArray, low: float) -> FloatArray:
+    return np.clip(field, low, 1, out=field)

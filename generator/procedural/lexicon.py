@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Words that belong to no single family or layer."""
+
+from __future__ import annotations
+
+STOP = frozenset("""
+a an the and or of with in on at to from by for as is it its this that some any made covered look looks looking
+like style styled wall walls floor floors surface surfaces texture textures textured material materials pattern
+patterned seamless seamlessly tileable tiling repeating pbr photo photos photograph photography photographic
+photorealistic realistic real picture image render rendered rendering close up closeup macro top down view
+topdown overhead high low quality resolution res detail details detailed highly hd uhd best masterpiece sharp
+focus flat lit even lighting light's diffuse albedo map maps scan scanned photoscan background full frame
+please make create generate want need i my very really quite just also over between around under where
+outdoor outdoors indoor indoors exterior interior natural nature building house street medieval modern
+beautiful nice game ready asset 3d cgi art hand area areas patch patches spot spots bit bits lot lots
+piece pieces part parts layer layers colour color coloured colored tone toned tones
+""".split())  # fmt: skip
+"""Words that say nothing about the material; they are neither understood nor unknown."""
+
+STRENGTHS = {
+    "barely": 0.3, "slightly": 0.45, "subtly": 0.45, "subtle": 0.45, "lightly": 0.55, "little": 0.55,
+    "faintly": 0.4, "somewhat": 0.65, "partly": 0.65, "partially": 0.65, "moderately": 0.8, "rather": 0.9,
+    "very": 1.4, "heavily": 1.5, "strongly": 1.4, "much": 1.3, "really": 1.3, "badly": 1.4, "deeply": 1.4,
+    "extremely": 1.7, "completely": 1.8, "totally": 1.8, "fully": 1.7, "super": 1.5, "severely": 1.5,
+    "heavy": 1.4, "strong": 1.3, "thickly": 1.4, "densely": 1.4,
+}  # fmt: skip
+"""Words that strengthen or weaken the modifier after them."""
+
+DENIALS = frozenset(("no", "without", "not", "never", "non"))
+
+COMPOUND: dict[str, tuple[tuple[str, float], ...]] = {
+    "old": (("weathered", 0.7), ("worn", 0.6)), "ancient": (("weathered", 1.2), ("worn", 1.1), ("mossy", 0.3)),
+    "aged": (("weathered", 0.8), ("worn", 0.6)), "antique": (("weathered", 0.7), ("worn", 0.6)),
+    "vintage": (("weathered", 0.5), ("worn", 0.5)), "abandoned": (("weathered", 1.0), ("dirty", 0.8)),
+    "derelict": (("weathered", 1.0), ("dirty", 0.9), ("cracked", 0.6)), "rustic": (("weathered", 0.6), ("worn", 0.6)),
+    "ruined": (("weathered", 1.0), ("worn", 1.2), ("cracked", 0.8)), "ruin": (("weathered", 1.0), ("worn", 1.2)),
+    "damaged": (("worn", 1.2), ("cracked", 0.8)), "broken": (("cracked", 1.2), ("worn", 0.8)),
+    "destroyed": (("cracked", 1.5), ("worn", 1.5)), "crumbling": (("worn", 1.4), ("cracked", 0.7)),
+    "grungy": (("dirty", 1.0), ("weathered", 0.6)), "grunge": (("dirty", 1.0), ("weathered", 0.6)),
+    "filthy": (("dirty", 1.5),), "battered": (("worn", 1.1), ("scratched", 0.9)),
+    "rainy": (("wet", 0.8),), "soaked": (("wet", 1.4),), "flooded": (("wet", 1.8),), "damp": (("wet", 0.4),),
+    "moist": (("wet", 0.4),), "winter": (("snowy", 0.8),), "wintry": (("snowy", 0.8),),
+    "overgrown": (("mossy", 1.4),), "corroded": (("rusty", 1.3), ("worn", 0.5)), "oxidised": (("rusty", 0.8),),
+    "oxidized": (("rusty", 0.8),), "charred": (("burnt", 1.3),), "distressed": (("worn", 1.0), ("scratched", 0.5)),
+    "faded": (("weathered", 0.8),), "bleached": (("weathered", 1.0),), "forgotten": (("weathered", 0.9), ("dirty", 0.6)),
+}  # fmt: skip
+"""Words that stand for several modifiers at once."""
+
+COLOUR_SYNONYMS = {
+    "gray": "grey", "greyish": "grey", "grayish": "grey", "cyan": "cyan", "fuchsia": "magenta", "plum": "purple",
+    "wine": "burgundy", "cherry": "crimson", "ruby": "crimson", "sapphire": "cobalt", "ultramarine": "cobalt",
+    "petrol": "teal", "cerulean": "azure", "lilac": "lavender", "mauve": "lavender", "buff": "beige",
+    "sand coloured": "sandy", "sand colored": "sandy", "honey": "amber", "caramel": "tan", "chestnut": "sienna",
+    "espresso": "chocolate", "coffee": "chocolate", "walnut": "chocolate", "mahogany": "sienna", "oak": "tan",
+    "pine": "sandy", "birch": "beige", "ebony": "black", "jet": "black", "ash grey": "grey", "off white": "ivory",
+    "offwhite": "ivory", "turquois": "turquoise", "verdigris": "mint", "ocher": "ochre", "charcoal grey": "charcoal",
+    "dark grey": "charcoal", "dark gray": "charcoal", "light grey": "silver", "light gray": "silver",
+    "sky blue": "sky", "navy blue": "navy", "forest green": "forest", "olive green": "olive",
+    "blood red": "crimson", "brick red": "red", "lime green": "lime", "mint green": "mint", "sage green": "sage",
+    "emerald green": "emerald", "royal blue": "cobalt", "baby blue": "sky", "dark brown": "chocolate",
+    "light brown": "tan", "dark green": "forest", "dark blue": "navy", "dark red": "maroon",
+}  # fmt: skip
+
+METAL_SYNONYMS = {
+    "aluminum": "aluminium", "golden metal": "gold", "stainless": "steel", "stainless steel": "steel",
+    "galvanised": "zinc", "galvanized": "zinc", "chromed": "chrome", "cast iron": "iron", "wrought iron": "iron",
+}
+
+STRUCTURE: dict[str, tuple[str, ...]] = {
+    "large": ("large", "big", "wide", "broad", "coarse", "chunky", "larger"),
+    "huge": ("huge", "giant", "massive", "enormous"),
+    "small": ("small", "narrow", "fine", "little", "smaller", "thin"),
+    "tiny": ("tiny", "miniature", "mini", "mosaic"),
+    "herringbone": ("herringbone", "chevron"), "basket": ("basket", "basketweave", "basket weave"),
+    "stacked": ("stacked", "stack", "grid", "stack bond"), "running": ("running bond", "stretcher bond", "offset"),
+    "random": ("random", "irregular", "ashlar", "mixed"), "regular": ("regular", "uniform"),
+    "checkered": ("checkered", "chequered", "checkerboard", "chessboard", "checker", "chequer"),
+    "dark": ("dark", "deep", "darker"), "light": ("light", "pale", "bright", "pastel", "lighter"),
+    "vivid": ("vivid", "saturated", "colourful", "colorful"), "muted": ("muted", "dull", "desaturated"),
+    "round": ("round", "rounded", "river"), "square": ("square", "squared", "rectangular"),
+    "long": ("long", "elongated"), "deep joints": ("raked",),
+    "stylised": ("stylised", "stylized", "cartoon", "hand painted", "handpainted", "toon"),
+    "plain": ("clean", "new", "pristine", "fresh", "simple", "plain"),
+    "brushed": ("brushed",), "twill": ("twill",), "ribbed": ("ribbed",), "wavy": ("wavy", "rippled", "ripples", "ripple"),
+    "dry": ("dry", "dried", "arid"), "thick": ("thick", "dense", "lush"), "short": ("short", "trimmed", "mown", "cut"),
+}  # fmt: skip
+"""Words on size, bond and tone, under the name that families ask for."""
