@@ -43,7 +43,7 @@ def restyle(
     strength = float(np.clip(strength, 0.0, 1.0))
     description = _over_a_picture(description)
     if strength == 0.0 or not (description.modifiers or description.colours):
-        return estimate(np.ascontiguousarray(source, np.float32))
+        return estimate(np.ascontiguousarray(source, np.float32), axes)
     whole = source if axes[0] else np.concatenate([source, source[:, ::-1]], axis=1)
     whole = whole if axes[1] else np.concatenate([whole, whole[::-1]], axis=0)
     layered = _surface_of(estimate(np.ascontiguousarray(whole, np.float32)), seed)
@@ -101,8 +101,10 @@ def _fade_in(layered: Surface, name: str, description: Description, strength: fl
 
 
 def _crop(layered: Surface, rows: int, columns: int, seed: int) -> None:
+    # Heights are in units of the shorter side, which has just changed.
+    larger = min(layered.height.shape) / min(rows, columns)
     layered.space = Space(columns, rows, seed)
     layered.colour = layered.colour[:, :rows, :columns]
-    layered.height = layered.height[:rows, :columns].copy()
+    layered.height = layered.height[:rows, :columns] * np.float32(larger)
     layered.roughness = layered.roughness[:rows, :columns].copy()
     layered.metallic = layered.metallic[:rows, :columns].copy()

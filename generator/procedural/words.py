@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-import generator.procedural.families
+import generator.procedural.kinds
 import generator.procedural.layers  # noqa: F401  (both enter themselves in the registry)
 from generator.procedural import lexicon, registry
 from generator.procedural.colours import COLOURS, METALS

@@ -8,7 +8,7 @@ import numpy as np
 from generator.material import FloatArray
 from generator.procedural.colours import rgb, scatter, shade
 from generator.procedural.description import Description
-from generator.procedural.families.common import bevel, cut_from, each_in, mask_of, tilt
+from generator.procedural.kinds.common import bevel, cut_from, each_in, mask_of, tilt
 from generator.procedural.layout import Pieces, basket, herringbone, hexagons, lay, running
 from generator.procedural.noise import noise
 from generator.procedural.palette import palette

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Kinds of material, one file for each group; importing this package enters them all in the registry."""
 
-from generator.procedural.families import (  # noqa: F401
+from generator.procedural.kinds import (  # noqa: F401
     bricks,
     tiles,
 )
