@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from .wire import protocol
@@ -28,8 +29,8 @@ class Job:
     """One request and everything the generator has said about it.
 
     ``progress`` is a fraction in [0, 1] of the whole job, ``what`` a few words to show beside it. ``results``
-    hold one entry for each image and map. ``failure``, ``advice`` and ``traceback`` are set when it failed.
-    ``target`` belongs to whoever added the job: where the result is to go.
+    hold one entry for each image and map. ``kind``, ``failure``, ``advice`` and ``traceback`` are set when it
+    failed. ``target`` belongs to whoever added the job: where the result is to go.
     """
 
     id: str
@@ -37,7 +38,7 @@ class Job:
     target: object = None
     state: JobState = JobState.QUEUED
     progress: float = 0.0
-    what: str = "Waiting"
+    what: str = "Waiting for the generator"
     preview: protocol.Array | None = None
     results: list[protocol.Result] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
@@ -52,14 +53,59 @@ class Job:
         """Whether nothing more will come."""
         return self.state in _OVER
 
-    def image(self, index: int) -> dict[str, protocol.Result]:
-        """The maps of the ``index``-th image that have arrived, by map name."""
-        return {result.map: result for result in self.results if result.index == index}
-
     @property
     def indices(self) -> list[int]:
         """The images of which at least one map has arrived, in order."""
         return sorted({result.index for result in self.results})
+
+    def image(self, index: int) -> dict[str, protocol.Result]:
+        """The maps of the ``index``-th image that have arrived, by name."""
+        return {result.map: result for result in self.results if result.index == index}
+
+    def apply(self, event: protocol.Event) -> None:
+        """Fold in one event of this job. A job that is over stays as it is."""
+        if self.over:
+            return
+        match event:
+            case protocol.Accepted(ahead=ahead):
+                self.state, self.progress = JobState.QUEUED, 0.0
+                self.what = f"Waiting for {ahead} other{'s' if ahead > 1 else ''}" if ahead else "Starting"
+            case protocol.Loading(what=what, fraction=fraction):
+                self.state = JobState.LOADING
+                self.what = what if fraction is None else f"{what} ({fraction:.0%})"
+            case protocol.Step():
+                self._step(event)
+            case protocol.Result():
+                self._result(event)
+            case protocol.Notice(message=message):
+                self.notices.append(message)
+            case protocol.Finished(seconds=seconds):
+                self.state, self.progress = JobState.DONE, 1.0
+                self.what, self.seconds = f"Done in {seconds:.1f} s", seconds
+            case protocol.Failed():
+                self.state, self.what = JobState.FAILED, "Failed"
+                self.kind, self.failure = event.kind, event.message
+                self.advice, self.traceback = event.advice, event.traceback
+            case protocol.Cancelled():
+                self.state, self.what = JobState.CANCELLED, "Cancelled"
+
+    def _step(self, step: protocol.Step) -> None:
+        self.state = JobState.RUNNING
+        count = self.request.count
+        image = f"Image {step.index + 1} of {count}, step" if count > 1 else "Step"
+        self.what = f"{image} {step.step} of {step.steps}"
+        done = (step.index + step.step / max(step.steps, 1)) / count
+        self.progress = min(max(done, 0.0), 1.0)
+        if step.preview is not None:
+            self.preview = step.preview
+
+    def _result(self, result: protocol.Result) -> None:
+        # A replayed job sends again what it had sent before the generator died.
+        same = [(item.index, item.map) for item in self.results]
+        if (result.index, result.map) in same:
+            self.results[same.index((result.index, result.map))] = result
+        else:
+            self.results.append(result)
 
 
 class JobBoard:
@@ -68,31 +114,38 @@ class JobBoard:
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
 
-    def __iter__(self):  # noqa: ANN204
-        raise NotImplementedError
+    def __iter__(self) -> Iterator[Job]:
+        return iter(list(self._jobs.values()))
+
+    def __len__(self) -> int:
+        return len(self._jobs)
 
     def add(self, job: str, request: protocol.Request, target: object = None) -> Job:
         """Note a job that was submitted under this id."""
-        raise NotImplementedError
+        self._jobs[job] = Job(job, request, target)
+        return self._jobs[job]
 
     def get(self, job: str) -> Job | None:
         """The job of this id, if it is on the board."""
-        raise NotImplementedError
+        return self._jobs.get(job)
 
     def apply(self, event: protocol.Event) -> Job | None:
         """Fold one event in; the job that it changed, or None where it concerns no job on the board."""
-        raise NotImplementedError
+        job = self._jobs.get(getattr(event, "job", ""))
+        if job is not None:
+            job.apply(event)
+        return job
 
     @property
     def active(self) -> Job | None:
-        """The oldest job that is not over."""
-        raise NotImplementedError
+        """The oldest job that is not over: the one that runs, or runs next."""
+        return next((job for job in self if not job.over), None)
 
     @property
     def latest(self) -> Job | None:
         """The job that was added last."""
-        raise NotImplementedError
+        return next(reversed(self._jobs.values()), None)
 
     def clear_finished(self) -> None:
         """Forget the jobs that are over, and with them their pixels."""
-        raise NotImplementedError
+        self._jobs = {name: job for name, job in self._jobs.items() if not job.over}

@@ -3,9 +3,23 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+VARIABLE = "DREAM_TEXTURES_PYTHON"
+
+_PYTHON = re.compile(r"(python|pypy)[\d.]*w?(\.exe)?", re.IGNORECASE)
+_PROGRAM = re.compile(r"dream-textures(\.exe)?", re.IGNORECASE)
+_IN_FOLDER = tuple(
+    f"{folder}{name}"
+    for folder in ("bin/", "Scripts/", "")
+    for name in ("python3", "python", "python.exe", "dream-textures", "dream-textures.exe")
+)
+_FOREIGN = ("PYTHON", "VIRTUAL_ENV", "CONDA", "__PYVENV_LAUNCHER__")
+_OPTIONS = ("-s", "-E", "-B", "-u", "-X", "utf8", "-m", "generator", "serve")
 
 
 class LaunchError(ValueError):
@@ -18,7 +32,7 @@ class LaunchError(ValueError):
 
 @dataclass(frozen=True)
 class Launch:
-    """A program to start: its command line, working folder, whole environment, and a few words for the artist."""
+    """A program to start: its command line, working folder, whole environment, and words for the artist."""
 
     command: tuple[str, ...]
     cwd: Path
@@ -29,6 +43,61 @@ class Launch:
 def find_launch(preference: str, environ: Mapping[str, str], blender_python: str, runtime: Path) -> Launch:
     """The generator to start: the preference's, else ``DREAM_TEXTURES_PYTHON``'s, else Blender's own Python.
 
-    Raises `LaunchError` where a path was given that is no Python, no virtual environment and no ``dream-textures``.
+    The first two may name a Python, the folder of an environment that holds one, or a ``dream-textures``
+    program. Nothing is run to find out. Raises `LaunchError` where a given path is none of these.
     """
-    raise NotImplementedError
+    if preference.strip():
+        return _given(preference, "the add-on's preferences", environ, runtime)
+    if environ.get(VARIABLE, "").strip():
+        return _given(environ[VARIABLE], f"the environment variable {VARIABLE}", environ, runtime)
+    python = Path(blender_python)
+    if not blender_python or not python.is_file():
+        raise LaunchError(
+            "Blender's own Python was not found.",
+            "Choose a Python in the preferences of Dream Textures.",
+        )
+    return Launch(
+        command=(str(python), *_OPTIONS),
+        cwd=runtime,
+        env=clean_environment(environ),
+        description="Blender's own Python, for what works without PyTorch",
+    )
+
+
+def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """A copy without the variables that make one Python load another one's files."""
+    return {name: value for name, value in environ.items() if not name.upper().startswith(_FOREIGN)}
+
+
+def _given(text: str, origin: str, environ: Mapping[str, str], runtime: Path) -> Launch:
+    path = Path(text.strip().strip("\"'")).expanduser()
+    # Not resolved: a virtual environment's Python is a link whose own place says which environment it is.
+    path = Path(os.path.abspath(path))  # noqa: PTH100
+    program = _in_folder(path, origin) if path.is_dir() else path
+    if not program.is_file():
+        raise LaunchError(
+            f"There is no Python at {path}, as named in {origin}.",
+            "Correct the path, or clear it to use Blender's own Python.",
+        )
+    if not os.access(program, os.X_OK):
+        raise LaunchError(f"{program} may not be run.", "Make it executable, or name another Python.")
+    if _PROGRAM.fullmatch(program.name):
+        command = (str(program), "serve")
+    elif _PYTHON.fullmatch(program.name):
+        command = (str(program), *_OPTIONS)
+    else:
+        raise LaunchError(
+            f"{program}, as named in {origin}, is not a Python.",
+            "Name a python program, the folder of its environment, or a dream-textures program.",
+        )
+    return Launch(command, runtime, clean_environment(environ), f"{program}, from {origin}")
+
+
+def _in_folder(folder: Path, origin: str) -> Path:
+    for name in _IN_FOLDER:
+        if (folder / name).is_file():
+            return folder / name
+    raise LaunchError(
+        f"The folder {folder}, as named in {origin}, holds no Python.",
+        "Name the folder of a virtual environment, or its python program.",
+    )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names of images, materials and files; the scheme itself belongs to the protocol, so that both programs share it."""
+"""Names of images and files; the scheme itself belongs to the protocol, so that both programs share it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def image_name(prompt: str, seed: int, map_name: str) -> str:
 
 
 def file_name(prompt: str, seed: int, map_name: str) -> str:
-    """The name of one map as a file."""
+    """The name of one map as a file: the image's name and ``.png``."""
     return protocol.naming.map_file(file_stem(prompt, seed), map_name)
 
 
@@ -26,5 +26,14 @@ def unique(path: Path) -> Path:
     candidate, number = path, 2
     while candidate.exists() or candidate.is_symlink():
         candidate = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        number += 1
+    return candidate
+
+
+def unique_stem(folder: Path, stem: str) -> str:
+    """The stem, or with ``-2``, ``-3`` ..., of which no map lies in the folder, so that a set stays together."""
+    candidate, number = stem, 2
+    while any((folder / protocol.naming.map_file(candidate, name)).exists() for name in protocol.MAPS):
+        candidate = f"{stem}-{number}"
         number += 1
     return candidate

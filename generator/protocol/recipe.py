@@ -15,6 +15,7 @@ RECIPE_KEYWORD = "dream_textures"
 
 RECIPE_FORMAT = 1
 MAX_RECIPE = 1 << 20
+_MAX_RELIEF = 100.0
 _FIELDS = {"format", "version", "map", "relief", "seams", "request"}
 
 
@@ -60,5 +61,37 @@ def recipe_text(
 
 
 def parse_recipe(text: str) -> Recipe:
-    """The recipe that `recipe_text` wrote. Raises `RecipeError`."""
-    raise NotImplementedError
+    """The recipe that `recipe_text` wrote. Raises `RecipeError` for anything else, with a sentence."""
+    if len(text) > MAX_RECIPE:
+        raise RecipeError("This picture's recipe is too long to be one of ours.")
+    try:
+        data = json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise RecipeError("This picture's recipe is damaged.") from error
+    if not isinstance(data, dict):
+        raise RecipeError("This picture's recipe is damaged.")
+    if data.get("format") != RECIPE_FORMAT or isinstance(data.get("format"), bool):
+        raise RecipeError("This picture's recipe was written by another version of Dream Textures.")
+    if set(data) != _FIELDS:
+        raise RecipeError(
+            "This picture's recipe is incomplete, or has parts that this version does not know."
+        )
+    version, relief, seams = data["version"], data["relief"], data["seams"]
+    if (
+        not isinstance(version, str)
+        or data["map"] not in MAPS
+        or isinstance(relief, bool)
+        or not isinstance(relief, (int, float))
+        or not 0 <= relief <= _MAX_RELIEF
+        or not isinstance(seams, dict)
+    ):
+        raise RecipeError("This picture's recipe is damaged.")
+    try:
+        request = Request.from_json(data["request"])
+    except RequestError as error:
+        raise RecipeError(f"This picture's recipe cannot be used: {error}") from error
+    return Recipe(request, data["map"], version, float(relief), seams)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
