@@ -21,8 +21,11 @@ LOCK = ROOT / "requirements" / "nox.txt"
 
 def main(arguments: list[str]) -> int:
     """Run one nox session with the rest of the words; ``test`` means all sessions that test."""
-    if sys.version_info < (3, 11):
-        print(f"Dream Textures needs Python 3.11 or later, and this is {sys.version.split()[0]}.", file=sys.stderr)
+    if sys.version_info < (3, 11):  # noqa: UP036 - this is where an older Python must get a sentence
+        print(
+            f"Dream Textures needs Python 3.11 or later, and this is {sys.version.split()[0]}.",
+            file=sys.stderr,
+        )
         return 2
     if not arguments or arguments[0] in ("-h", "--help"):
         print(__doc__)

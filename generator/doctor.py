@@ -41,8 +41,7 @@ def examine() -> list[Finding]:
 def _python() -> Iterator[Finding]:
     yield Finding("Dream Textures", True, __version__)
     found = f"{platform.python_version()} ({platform.machine()} {platform.system()}), {sys.executable}"
-    fine = sys.version_info >= (3, 11)
-    yield Finding("Python", fine, found, "" if fine else "Use Python 3.11 or later.")
+    yield Finding("Python", True, found)
 
 
 def _packages() -> Iterator[Finding]:
