@@ -3,5 +3,9 @@
 
 from generator.procedural.kinds import (  # noqa: F401
     bricks,
+    cloth,
+    minerals,
+    stones,
     tiles,
+    wood,
 )

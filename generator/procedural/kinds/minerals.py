@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stone as it grows or is cut: rock, marble, granite, terrazzo."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from generator.procedural.colours import rgb, scatter, shade
+from generator.procedural.description import Description
+from generator.procedural.kinds.common import each_in, tilt, wobble
+from generator.procedural.noise import noise, ridges
+from generator.procedural.palette import gradient, palette
+from generator.procedural.registry import family
+from generator.procedural.shaping import flat, lookup, mix, ramp, smoothstep
+from generator.procedural.space import Space
+from generator.procedural.surface import Surface, surface
+from generator.procedural.voronoi import voronoi
+
+_ROCKS = ("7b766e", "86796a", "6a6d70", "8f8373", "71665c")
+_MARBLES = ("e2dfd9 8b8984 6e6b68", "ded3c0 a98c66 8a6b48", "2b2d2d b9b5a8 d8d2c2", "33463d b6c2b2 8fa597",
+            "d5cfc8 7e868c 5d656c")  # fmt: skip
+
+
+@family("rock", "rock, rocky, cliff, boulder, stone, stony, bedrock, crag, rock face, cave, mountain, limestone, basalt, slate",
+        "mossy grey rock")  # fmt: skip
+def rock(space: Space, description: Description) -> Surface:
+    """Broken bedrock: facets at three scales, crevices, bedding and a weathered skin."""
+    unit = description.size
+    warp = wobble(space, "rock", 4 / unit, 0.03 * unit, 6)
+    height = noise(space, 2.2 / unit, "rock/mass", 3, 0.5) * np.float32(0.012 * unit)
+    for salt, density, slope in (("a", 4.5, 0.28), ("b", 10, 0.2), ("c", 24, 0.13)):
+        cells = voronoi(space, density / unit, f"rock/{salt}", 0.9, warp, 0.0, (1.25, 0.85))
+        height += tilt(space, f"rock/{salt}", cells.index, cells.count, cells.u, cells.v, slope)
+        height += each_in(space, f"rock/{salt}out", cells.index, cells.count) * np.float32(0.02 * unit / density)
+        if salt == "a":
+            crevice = 1 - smoothstep(cells.edge, 0.0, 0.014 * unit)
+            crevice *= smoothstep(noise(space, 5 / unit, "rock/open", 3), -0.6, 0.9)
+    fine = noise(space, 16 / unit, "rock/fine", 6, 0.66)
+    crest = ridges(space, 7 / unit, "rock/crest", 4)
+    height += fine * np.float32(0.0022 * unit) + crest * np.float32(0.008 * unit) - crevice * np.float32(0.016 * unit)
+    base = palette(space, description, "rock", _ROCKS, chroma=0.6)[0]
+    clouds = noise(space, 3, "rock/clouds", 5, 0.6)
+    tone = 0.52 + 0.11 * fine + 0.12 * clouds + 0.1 * (crest - 0.5) - 0.3 * crevice
+    colour = ramp(tone, gradient(base, -0.17, 0.13, 6, 12))
+    ochre = smoothstep(noise(space, 3.5, "rock/ochre", 6, 0.62), 0.5, 2.2)
+    colour = mix(colour, colour * flat((1.12, 0.96, 0.74)), ochre * 0.6)
+    grit = noise(space, 110, "rock/grit", 2, 0.85)
+    colour *= 1 + 0.06 * grit
+    skin = smoothstep(noise(space, 7, "rock/skin", 5, 0.65) + 0.5 * fine, 1.0, 1.8)
+    colour = mix(colour, flat(shade(base, 0.15, 0.55)), skin * 0.4)
+    return surface(space, colour, height, np.clip(0.86 + 0.05 * fine, 0.5, 1.0))
+
+
+@family("marble", "marble, carrara, onyx, travertine, quartz, quartzite, alabaster, marbled", "polished white marble")
+def marble(space: Space, description: Description) -> Surface:
+    """Polished marble: clouded ground, veins that swell, fork and heal, finer ones between."""
+    unit = description.size
+    own = _MARBLES[space.choose("marble/set", len(_MARBLES))].split()
+    ground, vein, second = (rgb(text) for text in own)
+    if description.colours:
+        ground = palette(space, description, "marble", _MARBLES, chroma=0.55)[0]
+        light = float(ground.mean()) > 0.45
+        named = palette(space, Description("marble", colours=description.colours[1:2]), "marble", _MARBLES)[0]
+        vein = named if len(description.colours) > 1 else shade(ground, -0.3 if light else 0.42, 0.5)
+        second = shade(vein, -0.08 if light else 0.08, 1.3, 15)
+    clouds = noise(space, 2 / unit, "marble/clouds", 7, 0.58)
+    milk = noise(space, 5 / unit, "marble/milk", 5, 0.6)
+    colour = ramp(0.55 + 0.16 * clouds + 0.08 * milk, gradient(ground, -0.09, 0.04, 5, 6))
+    bend = noise(space, 2.4 / unit, "marble/bend", 5, 0.55)
+    total = np.zeros(space.shape, np.float32)
+    veins = (("a", 1.7, 0.05, 1.0, vein), ("b", 3.4, 0.035, 0.75, second), ("c", 8.0, 0.05, 0.42, vein))
+    for salt, density, width, weight, tone in veins:
+        field = noise(space, density / unit, f"marble/{salt}", 5, 0.5, (1.0, 1.5)) + 0.45 * bend
+        body = smoothstep(noise(space, 3 / unit, f"marble/body{salt}", 4), -0.7, 1.4)
+        breadth = width * (0.15 + 1.5 * body)
+        line = np.exp(-np.square(field / breadth)) * 0.75 + np.exp(-np.abs(field) / (breadth * 4)) * 0.35
+        line = np.clip(line * weight * (0.2 + 0.9 * body), 0, 1)
+        colour = mix(colour, flat(tone), line * 0.85)
+        total = np.maximum(total, line)
+    colour *= 1 + 0.012 * noise(space, 100, "marble/crystal", 2, 0.8)
+    height = milk * np.float32(0.00022) - total * np.float32(0.0005) + clouds * np.float32(0.0003)
+    roughness = 0.16 + 0.025 * milk + 0.06 * total
+    roughness += 0.1 * smoothstep(noise(space, 6, "marble/smudge", 5, 0.65), 0.6, 2.0)
+    return surface(space, colour, height, np.clip(roughness, 0.06, 0.6))
+
+
+@family("granite", "granite, diorite, gabbro, speckled stone, countertop, kitchen counter", "polished black granite")
+def granite(space: Space, description: Description) -> Surface:
+    """Interlocked crystals of feldspar, quartz and mica."""
+    unit = description.size
+    base = palette(space, description, "granite", ("9a938b", "b09487", "5c5d5f", "8b9096"), chroma=0.5)[0]
+    warp = wobble(space, "granite", 40 / unit, 0.0035 * unit, 3)
+    coarse = voronoi(space, 62 / unit, "granite/coarse", 0.9, warp)
+    light = shade(base, 0.13, 0.7)
+    dark = shade(rgb("2c2c2e"), 0.0, 1.0)
+    minerals = np.stack([base, light, shade(base, -0.1), shade(base, 0.04, 1.4, 12), light, dark])
+    tints = scatter(space, "granite/tint", minerals.astype(np.float32), coarse.count, 0.025, 0.2, 8)
+    colour = lookup(tints, coarse.index)
+    fine = voronoi(space, 120 / unit, "granite/fine", 0.9, warp)
+    mica = (space.each("granite/mica", fine.count) < 0.2).astype(np.float32).take(fine.index)
+    cluster = smoothstep(noise(space, 22 / unit, "granite/cluster", 4, 0.6), -0.6, 1.0)
+    colour = mix(colour, flat(dark), mica * cluster * 0.9)
+    colour *= 1 + 0.05 * noise(space, 5, "granite/clouds", 5)
+    height = each_in(space, "granite/out", coarse.index, coarse.count) * np.float32(0.0002)
+    height += noise(space, 20, "granite/relief", 5) * np.float32(0.0004)
+    roughness = 0.3 + 0.05 * noise(space, 7, "granite/smudge", 5, 0.65) + 0.06 * mica
+    return surface(space, colour, height, np.clip(roughness, 0.1, 0.7))
+
+
+@family("terrazzo", "terrazzo, venetian floor", "white terrazzo with small chips")
+def terrazzo(space: Space, description: Description) -> Surface:
+    """Chips of marble of three sizes in ground cement."""
+    unit = description.size
+    ground = palette(space, description, "terrazzo", ("d9d4ca", "b9b4ab", "c6b8a6", "4d5052"), chroma=0.6)[0]
+    chips = np.stack([rgb(t) for t in "8e5d4a c59a72 5d6a66 e9e5dc 3c3d40 a3705c 9aa39b d8c6a4".split()])
+    fine = noise(space, 90, "terrazzo/fine", 3, 0.8)
+    colour = ramp(0.5 + 0.12 * fine + 0.08 * noise(space, 4, "terrazzo/clouds", 4), gradient(ground, -0.06, 0.04))
+    warp = wobble(space, "terrazzo", 22 / unit, 0.006 * unit, 3)
+    chip = np.zeros(space.shape, np.float32)
+    for salt, density, share in (("s", 46, 0.5), ("m", 22, 0.45), ("l", 10, 0.35)):
+        cells = voronoi(space, density / unit, f"terrazzo/{salt}", 0.9, warp)
+        present = (space.each(f"terrazzo/{salt}on", cells.count) < share).astype(np.float32).take(cells.index)
+        inside = smoothstep(cells.edge - np.float32(0.16 / density * unit), 0, space.pixel * 1.5) * present
+        tints = scatter(space, f"terrazzo/{salt}tint", chips, cells.count, 0.04, 0.2, 8)
+        colour = mix(colour, lookup(tints, cells.index) * (1 + 0.05 * fine), inside)
+        chip = np.maximum(chip, inside)
+    height = chip * np.float32(0.00025) + fine * np.float32(0.00012) * (1 - chip)
+    roughness = 0.3 - 0.1 * chip + 0.05 * noise(space, 6, "terrazzo/smudge", 5, 0.65)
+    return surface(space, colour, height, np.clip(roughness, 0.08, 0.7))
