@@ -33,8 +33,8 @@ class ProceduralModel:
         description = procedural.parse(request.prompt, request.negative_prompt)
         if description.unknown:
             progress.notice(f"Not understood: {', '.join(description.unknown)}.")
-        if description.assumed and source is None:
-            progress.notice(f"No material was named, so this is {description.family.replace('_', ' ')}.")
+        for sentence in description.assumed if source is None else ():
+            progress.notice(sentence)
         for index in range(request.count):
             seed = request.image_seed(index)
             if source is not None:
