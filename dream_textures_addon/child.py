@@ -152,9 +152,11 @@ class Child:
             problem = str(error)
         except OSError as error:
             problem = f"Reading from the generator failed: {error}."
+        if problem:
+            self.kill()
         self.arrivals.put(Ended(self._reap(), problem))
 
-    def _reap(self) -> int | None:
+    def _reap(self) -> int:
         """The exit code; a process that outlives its stdout is of no use to anyone."""
         try:
             returncode = self._process.wait(2.0)

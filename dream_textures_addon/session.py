@@ -32,18 +32,22 @@ class SessionState(enum.Enum):
 
 @dataclass(frozen=True)
 class Limits:
-    """How long to wait for what, in seconds: ``silence`` is that of a busy generator between two events."""
+    """How long to wait for what, in seconds.
+
+    ``silence`` is that of a busy generator between two events, ``linger`` how long a dead one's pipes may stay
+    open, held by a process that it had started.
+    """
 
     start: float = 120.0
     silence: float = 1800.0
     cancel: float = 30.0
     close: float = 3.0
+    linger: float = 5.0
 
 
 MAX_DEATHS = 2
 """A job under which the generator died this often is not tried again."""
 
-_LINGER_SECONDS = 5.0
 _TICK_SECONDS = 0.05
 
 
@@ -266,7 +270,7 @@ class Session:
         if self._child.returncode is not None:
             # Its Ended is on the way, unless a process that it started still holds its pipes.
             self._gone_since = self._gone_since or now
-            if now - self._gone_since > _LINGER_SECONDS:
+            if now - self._gone_since > self._limits.linger:
                 self._ended(Ended(self._child.returncode))
         elif self._verdict is not None:
             return
