@@ -3,8 +3,12 @@
 
 from generator.procedural.kinds import (  # noqa: F401
     bricks,
+    built,
     cloth,
+    ground,
+    metals,
     minerals,
+    plants,
     stones,
     tiles,
     wood,
