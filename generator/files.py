@@ -24,10 +24,10 @@ from generator.protocol import (
     Recipe,
     RecipeError,
     Request,
-    map_file,
     parse_recipe,
     recipe_text,
 )
+from generator.protocol.naming import map_file
 from generator.sheet import render_sheet
 
 MAX_PIXELS = 4 * MAX_SIZE * MAX_SIZE

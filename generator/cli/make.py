@@ -26,9 +26,8 @@ from generator.protocol import (
     ImageRef,
     Request,
     Result,
-    file_stem,
-    slug,
 )
+from generator.protocol.naming import file_stem, slug
 
 from .reporting import reporter
 
