@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What torch can compute on here, and in which number format a model should run there."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+import torch
+
+from generator.progress import GenerationError
+
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+def list_devices() -> list[dict[str, Any]]:
+    """All devices, best first (those with the most memory), the CPU last. See `generator.diffusion.devices`."""
+    gpus = [*_cuda(), *_xpu()]
+    gpus.sort(key=lambda device: -device["memory_bytes"])
+    return [*gpus, *_mps(), _cpu()]
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of this name, or the best one for ``auto``. Raises `GenerationError` if it is not there."""
+    known = [device["id"] for device in list_devices()]
+    if name in ("", "auto"):
+        return torch.device(known[0])
+    # "cuda" means the first of its kind.
+    wanted = name if name in known else f"{name}:0"
+    if wanted not in known:
+        raise GenerationError(
+            "no_device",
+            f"There is no device {name!r} here; torch sees: {', '.join(known)}.",
+            "Choose one of these devices, or auto.",
+        )
+    return torch.device(wanted)
+
+
+def choose_dtype(precision: str, device: torch.device, stored: str) -> torch.dtype:
+    """The number format for ``precision`` on ``device``, for weights stored as ``stored`` (``F32``, ``BF16``).
+
+    ``auto`` is half precision wherever that is faster: the file's own on a GPU, bfloat16 on a CPU that has it.
+    """
+    if precision != "auto":
+        return DTYPES[precision]
+    if device.type == "cpu":
+        return torch.bfloat16 if cpu_has_bf16() else torch.float32
+    return torch.bfloat16 if stored == "BF16" and has_bf16(device) else torch.float16
+
+
+def wider_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype | None:
+    """The next format with a larger range, for a model that overflows in ``dtype``; None if there is none."""
+    if dtype == torch.float16 and has_bf16(device):
+        return torch.bfloat16
+    return torch.float32 if dtype in (torch.float16, torch.bfloat16) else None
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether ``device`` computes bfloat16 natively."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "xpu" or (device.type == "cpu" and cpu_has_bf16())
+
+
+def cpu_has_bf16() -> bool:
+    """Whether the CPU has bfloat16 instructions (AVX512-BF16 or AMX); without them it is slower than float32."""
+    # Not yet part of torch's public interface, and not in every build of it.
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, check, bool)() for check in checks)
+
+
+def _device(name: str, title: str, kind: str, memory: int, bf16: bool) -> dict[str, Any]:
+    return {"id": name, "name": title, "kind": kind, "memory_bytes": int(memory), "bf16": bf16}
+
+
+def _cuda() -> list[dict[str, Any]]:
+    if not torch.cuda.is_available():
+        return []
+    kind = "rocm" if torch.version.hip else "cuda"
+    listed = []
+    for index in range(torch.cuda.device_count()):
+        found = torch.cuda.get_device_properties(index)
+        bf16 = has_bf16(torch.device("cuda", index))
+        listed.append(_device(f"cuda:{index}", found.name, kind, found.total_memory, bf16))
+    return listed
+
+
+def _xpu() -> list[dict[str, Any]]:
+    if not hasattr(torch, "xpu") or not torch.xpu.is_available():
+        return []
+    found = [torch.xpu.get_device_properties(index) for index in range(torch.xpu.device_count())]
+    return [
+        _device(f"xpu:{index}", gpu.name, "xpu", gpu.total_memory, True) for index, gpu in enumerate(found)
+    ]
+
+
+def _mps() -> list[dict[str, Any]]:
+    if not torch.backends.mps.is_available():
+        return []
+    memory = torch.mps.recommended_max_memory()
+    return [_device("mps", platform.processor() or "Apple GPU", "mps", memory, False)]
+
+
+def _cpu() -> dict[str, Any]:
+    return _device("cpu", platform.processor() or platform.machine(), "cpu", _main_memory(), cpu_has_bf16())
+
+
+def _main_memory() -> int:
+    """Bytes of main memory, 0 where that cannot be found out."""
+    try:
+        import psutil
+    except ImportError:
+        return 0
+    return psutil.virtual_memory().total

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a folder to a pipeline on a device: from local files alone, without pickles and without foreign code."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from generator.progress import GenerationError, Progress
+
+from .folder import UNUSED, ModelFolder, display_name, read_folder, tensor_names
+
+if TYPE_CHECKING:
+    from .model import DiffusionModel
+
+FAMILIES = "Choose a Stable Diffusion 1.x, 2.x or XL folder for text-to-image."
+
+
+def load_model(path: Path, precision: str, device_name: str, progress: Progress) -> DiffusionModel:
+    """See `generator.diffusion.load`."""
+    name = display_name(path)
+    progress.loading(f"Reading {name}")
+    folder = read_folder(path)
+    progress.loading("Starting PyTorch")
+    _stay_offline()
+    import torch
+
+    from .devices import choose_device, choose_dtype
+    from .failures import explained
+
+    device = choose_device(device_name)
+    dtype = choose_dtype(precision, device, folder.stored)
+    progress.loading("Starting diffusers")
+    _be_quiet()
+    from .model import DiffusionModel
+
+    progress.loading(f"Loading {name}")
+    with explained(
+        "model_broken",
+        f"The model {name} cannot be loaded.",
+        "Copy or download the model again; its files may come from different models.",
+    ):
+        pipeline = _read_pipeline(folder, dtype)
+        _check_family(folder, pipeline)
+        _check_complete(folder, pipeline, folder.variant(dtype != torch.float32))
+        progress.loading(f"Moving {name} to {device}")
+        _place(pipeline, device, dtype)
+    return DiffusionModel(pipeline, device, dtype)
+
+
+def _stay_offline() -> None:
+    # Read by the libraries when they are imported.
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY"):
+        os.environ.setdefault(name, "1")
+
+
+def _be_quiet() -> None:
+    """No progress bars and no warnings of the libraries: what the artist should know, we say ourselves."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    for logging in (diffusers_logging, transformers_logging):
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+
+
+def _read_pipeline(folder: ModelFolder, dtype: Any) -> Any:
+    import diffusers
+    import torch
+    from diffusers.pipelines.auto_pipeline import AutoPipelineForText2Image
+    from packaging.version import Version
+
+    pipeline_class = getattr(diffusers, folder.pipeline, None)
+    if pipeline_class is None:
+        raise GenerationError(
+            "model_unsupported",
+            f"The model {folder.name} needs {folder.pipeline}, which diffusers {diffusers.__version__} "
+            "does not have.",
+            f"Update diffusers, or choose another model. {FAMILIES}",
+        )
+    # Releases before 0.42 know the old name alone; later ones warn of it.
+    dtype_name = "dtype" if Version(diffusers.__version__) >= Version("0.42") else "torch_dtype"
+    try:
+        return AutoPipelineForText2Image.from_pretrained(
+            str(folder.path),
+            local_files_only=True,
+            use_safetensors=True,
+            variant=folder.variant(half=dtype != torch.float32),
+            **{dtype_name: dtype},
+            **{name: None for name in UNUSED if name in pipeline_class._optional_components},
+        )
+    except ValueError as error:
+        if "can't find a pipeline" not in str(error):
+            raise
+        raise _unsupported(folder, f"{folder.pipeline} does not make pictures from words") from error
+
+
+def _check_family(folder: ModelFolder, pipeline: Any) -> None:
+    """Refuse what loads but could not run here, before the artist has waited for it."""
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+
+    unet, vae = getattr(pipeline, "unet", None), getattr(pipeline, "vae", None)
+    if not isinstance(unet, UNet2DConditionModel) or not isinstance(vae, AutoencoderKL):
+        raise _unsupported(folder, f"{type(pipeline).__name__} is not one of the Stable Diffusion families")
+    channels = unet.config["in_channels"]
+    if channels != vae.config["latent_channels"]:
+        raise _unsupported(folder, f"its unet takes {channels} channels, so it is made for another task")
+    encoders = [
+        part for name, part in pipeline.components.items() if name.startswith("text_encoder") and part
+    ]
+    width = sum(encoder.config.hidden_size for encoder in encoders)
+    if unet.config.get("encoder_hid_dim") is None and width != unet.config["cross_attention_dim"]:
+        raise GenerationError(
+            "model_broken",
+            f"The parts of {folder.name} do not belong together: its text encoder speaks {width} channels, "
+            f"its unet listens to {unet.config['cross_attention_dim']}.",
+            "Copy or download the model again.",
+        )
+
+
+def _check_complete(folder: ModelFolder, pipeline: Any, variant: str | None) -> None:
+    """Refuse weights that the files did not have: diffusers leaves them empty, transformers invents them."""
+    from transformers import PreTrainedModel
+
+    for name, part in pipeline.components.items():
+        if not hasattr(part, "named_parameters"):
+            continue
+        missing = [key for key, tensor in part.named_parameters() if tensor.is_meta]
+        if isinstance(part, PreTrainedModel):
+            stored = {tail for key in tensor_names(folder.files(name, variant)) for tail in _tails(key)}
+            missing += [key for key, _ in part.named_parameters() if stored.isdisjoint(_tails(key))]
+        if missing:
+            raise GenerationError(
+                "model_broken",
+                f"The model {folder.name} is incomplete or damaged: {len(missing)} weights of its {name} are "
+                f"missing, such as {missing[0]}.",
+                "Copy or download the model again, with every file of its folder.",
+            )
+
+
+def _tails(key: str) -> list[str]:
+    """``a.b.c.weight`` as ``[a.b.c.weight, b.c.weight]``: releases of transformers differ in the first part."""
+    return [key, key.partition(".")[2]]
+
+
+def _place(pipeline: Any, device: Any, dtype: Any) -> None:
+    import torch
+
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.to(device)
+    for part in (pipeline.unet, pipeline.vae):
+        part.to(memory_format=torch.channels_last)
+    # SDXL's own decoder overflows in float16 and says so; the older families inherit the mark without need.
+    if dtype == torch.float16 and "XL" in type(pipeline).__name__ and pipeline.vae.config.force_upcast:
+        pipeline.vae.to(torch.float32)
+
+
+def _unsupported(folder: ModelFolder, why: str) -> GenerationError:
+    return GenerationError(
+        "model_unsupported", f"The model {folder.name} cannot be used here: {why}.", FAMILIES
+    )
