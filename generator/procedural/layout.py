@@ -138,8 +138,9 @@ def lay(
     ny, nx = bond.piece.shape
     across, down = space.extent
     sx, sy = np.float32(across / nx), np.float32(down / ny)
-    x = np.broadcast_to(space.x, space.shape) + (warp[0] if warp else 0)
-    y = np.broadcast_to(space.y, space.shape) + (warp[1] if warp else 0)
+    shift_x, shift_y = _origin(space)
+    x = np.broadcast_to(space.x + shift_x, space.shape) + (warp[0] if warp else 0)
+    y = np.broadcast_to(space.y + shift_y, space.shape) + (warp[1] if warp else 0)
     x /= sx
     y /= sy
     ix, iy = np.floor(x).astype(np.int32), np.floor(y).astype(np.int32)
@@ -160,6 +161,11 @@ def lay(
     return Pieces(index, x, y, _rounded(du, dv, corner), wide, tall)
 
 
+def _origin(space: Space) -> tuple[np.float32, np.float32]:
+    """Where the layout begins: anywhere, so that no joint of every texture lies on its border."""
+    return np.float32(space.pick("layout/x")), np.float32(space.pick("layout/y"))
+
+
 def _rounded(du: FloatArray, dv: FloatArray, corner: float) -> FloatArray:
     """Distance to the border of a rectangle with round corners, from the distances to its two nearest sides."""
     inner = np.minimum(du, dv)
@@ -177,8 +183,9 @@ def hexagons(space: Space, per_unit: float, warp: tuple[FloatArray, FloatArray] 
     across, down = space.extent
     nx, ny = space.count(per_unit, per_unit / (np.sqrt(3) / 2) / 2 * 2, multiple=(1, 2))
     wide, row = np.float32(across / nx), np.float32(down / ny)
-    x = (np.broadcast_to(space.x, space.shape) + (warp[0] if warp else 0)) / wide
-    y = (np.broadcast_to(space.y, space.shape) + (warp[1] if warp else 0)) / row
+    shift_x, shift_y = _origin(space)
+    x = (np.broadcast_to(space.x + shift_x, space.shape) + (warp[0] if warp else 0)) / wide
+    y = (np.broadcast_to(space.y + shift_y, space.shape) + (warp[1] if warp else 0)) / row
     best: tuple[npt.NDArray[np.float32], ...] | None = None
     ratio = np.float32(np.sqrt(3) / 2)
     for parity in (0, 1):

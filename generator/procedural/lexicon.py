@@ -13,7 +13,7 @@ focus flat lit even lighting light's diffuse albedo map maps scan scanned photos
 please make create generate want need i my very really quite just also over between around under where
 outdoor outdoors indoor indoors exterior interior natural nature building house street medieval modern
 beautiful nice game ready asset 3d cgi art hand area areas patch patches spot spots bit bits lot lots
-piece pieces part parts layer layers colour color coloured colored tone toned tones
+path paths fallen chip chips lush chunky alley courtyard yard facade roofing sheet sheets piece pieces part parts layer layers colour color coloured colored tone toned tones
 """.split())  # fmt: skip
 """Words that say nothing about the material; they are neither understood nor unknown."""
 

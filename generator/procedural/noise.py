@@ -22,10 +22,14 @@ _UNIT_VARIANCE = np.float32(3.61)
 """1 / standard deviation of B-spline noise on uniform values in [-1, 1]: sqrt(3) / (151 / 315)."""
 
 
-@lru_cache(maxsize=32)
-def _taps(pixels: int, cells: int) -> tuple[npt.NDArray[np.intp], FloatArray]:
+_PHASES = 8
+"""Lattices begin at one of so many fractions of a cell, or all octaves would have a knot on the border."""
+
+
+@lru_cache(maxsize=64)
+def _taps(pixels: int, cells: int, phase: int) -> tuple[npt.NDArray[np.intp], FloatArray]:
     """Lattice indices and cubic B-spline weights of each pixel centre, both ``(4, pixels)``."""
-    position = (np.arange(pixels) + 0.5) * (cells / pixels)
+    position = (np.arange(pixels) + 0.5) * (cells / pixels) + phase / _PHASES
     base = np.floor(position)
     t = position - base
     weights = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3]) / 6
@@ -33,32 +37,32 @@ def _taps(pixels: int, cells: int) -> tuple[npt.NDArray[np.intp], FloatArray]:
     return indices, weights.astype(np.float32)
 
 
-@lru_cache(maxsize=24)
-def _matrix(pixels: int, cells: int) -> FloatArray:
+@lru_cache(maxsize=64)
+def _matrix(pixels: int, cells: int, phase: int) -> FloatArray:
     """The same interpolation as a matrix ``(pixels, cells)``."""
-    indices, weights = _taps(pixels, cells)
+    indices, weights = _taps(pixels, cells, phase)
     matrix = np.zeros((pixels, cells), np.float32)
     for index, weight in zip(indices, weights, strict=True):
         np.add.at(matrix, (np.arange(pixels), index), weight)
     return matrix
 
 
-def _spread_rows(lattice: FloatArray, pixels: int) -> FloatArray:
+def _spread_rows(lattice: FloatArray, pixels: int, phase: int) -> FloatArray:
     """Interpolate along axis 0: ``(cells, n)`` to ``(pixels, n)``."""
     cells = lattice.shape[0]
     if cells <= _DENSE:
-        return _matrix(pixels, cells) @ lattice
-    indices, weights = _taps(pixels, cells)
+        return _matrix(pixels, cells, phase) @ lattice
+    indices, weights = _taps(pixels, cells, phase)
     out = lattice[indices[0]] * weights[0][:, None]
     for index, weight in zip(indices[1:], weights[1:], strict=True):
         out += lattice[index] * weight[:, None]
     return out
 
 
-def _add_columns(out: FloatArray, rows: FloatArray) -> None:
+def _add_columns(out: FloatArray, rows: FloatArray, phase: int) -> None:
     """Interpolate along axis 1 and add: ``(H, cells)`` onto ``(H, W)``, a strip at a time to stay in the cache."""
     height, pixels = out.shape
-    indices, weights = _taps(pixels, rows.shape[1])
+    indices, weights = _taps(pixels, rows.shape[1], phase)
     step = max(1, 65536 // pixels)
     for top in range(0, height, step):
         strip = rows[top : top + step]
@@ -83,7 +87,7 @@ def noise(
     shape = space.shape
     lefts: list[FloatArray] = []
     rights: list[FloatArray] = []
-    fine: list[FloatArray] = []
+    fine: list[tuple[FloatArray, int]] = []
     total = np.sqrt(sum(gain ** (2 * k) for k in range(octaves)))
     for octave in range(octaves):
         nx, ny = space.count(frequency * 2**octave / stretch[0], frequency * 2**octave / stretch[1])
@@ -92,18 +96,19 @@ def noise(
         if visible == 0.0:
             break
         lattice = space.random(f"{salt}/{octave}", np.arange(ny)[:, None], np.arange(nx)[None, :]) * 2 - 1
-        rows = _spread_rows(lattice * np.float32(visible * gain**octave / total) * _UNIT_VARIANCE, shape[0])
+        phases = (space.random(f"{salt}/{octave}/phase", np.arange(2)) * _PHASES).astype(int).tolist()
+        rows = _spread_rows(lattice * np.float32(visible * gain**octave / total) * _UNIT_VARIANCE, shape[0], phases[1])
         if nx <= _DENSE:
             lefts.append(rows)
-            rights.append(_matrix(shape[1], nx))
+            rights.append(_matrix(shape[1], nx, phases[0]))
         else:
-            fine.append(rows)
+            fine.append((rows, phases[0]))
     if lefts:
         out = np.concatenate(lefts, axis=1) @ np.concatenate(rights, axis=1).T
     else:
         out = np.zeros(shape, np.float32)
-    for rows in fine:
-        _add_columns(out, rows)
+    for rows, phase in fine:
+        _add_columns(out, rows, phase)
     return out
 
 

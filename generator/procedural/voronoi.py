@@ -96,6 +96,8 @@ def voronoi(
     """
     table = _lattice(space, per_unit, salt, jitter, stretch)
     shape = space.shape
+    # A grid line on the border would gather the cells' borders there.
+    begin = [np.float32(space.pick(f"{salt}/begin-{axis}")) for axis in "xy"]
     index, beyond = np.empty(shape, np.int32), np.empty(shape, np.int32)
     near, edge = np.empty(shape, np.float32), np.empty(shape, np.float32)
     u, v = np.empty(shape, np.float32), np.empty(shape, np.float32)
@@ -103,8 +105,8 @@ def voronoi(
     for top in range(0, shape[0], strip):
         rows = slice(top, min(top + strip, shape[0]))
         full = (rows.stop - rows.start, shape[1])
-        x = np.broadcast_to(space.x, full) + (warp[0][rows] if warp else 0)
-        y = np.broadcast_to(space.y[rows], full) + (warp[1][rows] if warp else 0)
+        x = np.broadcast_to(space.x + begin[0], full) + (warp[0][rows] if warp else 0)
+        y = np.broadcast_to(space.y[rows] + begin[1], full) + (warp[1][rows] if warp else 0)
         _nearest(table, x, y, (index[rows], near[rows], u[rows], v[rows]))
         _border(table, index[rows], u[rows], v[rows], rounding, edge[rows], beyond[rows])
     return Cells(index, beyond, near, edge, u, v, table.nx * table.ny, float(max(table.step)))

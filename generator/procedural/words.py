@@ -146,7 +146,8 @@ def parse(prompt: str, negative: str = "") -> Description:
     metal = next((w.meaning.metal for w in words if w.meaning.metal), None)
     if family is None:
         family = _default_family(modifiers, metal)
-        assumed.append(f"No material was named; {family} was assumed.")
+        if metal is None:
+            assumed.append(f"No material was named; {family} was assumed.")
     elif metal and family != "metal" and registry.family_info(family).layout and inlay is None:
         inlay = "metal"
     colours = dict.fromkeys(

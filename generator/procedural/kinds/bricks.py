@@ -33,14 +33,14 @@ def _bond(space: Space, description: Description) -> Bond:
 
 def _mortar(space: Space) -> tuple[FloatArray, FloatArray]:
     """Colour ``(3, H, W)`` and fine relief of sandy lime mortar."""
-    sand = noise(space, 90, "mortar/sand", 3, 0.75)
+    sand = noise(space, 130, "mortar/sand", 3, 0.8)
     stain = noise(space, 5, "mortar/stain", 4)
     base = shade(rgb(("a39a8c", "8f887e", "b3a996", "9a9088")[space.choose("mortar/set", 4)]), 0, 0.8)
     stops = np.stack([shade(base, d) for d in (-0.17, -0.07, 0.0, 0.05, 0.1)])
-    return ramp(0.55 + 0.13 * sand + 0.1 * stain, stops), sand
+    return ramp(0.52 + 0.14 * sand + 0.14 * stain, stops), sand
 
 
-@family("brick", "brick, brickwork, masonry, brick wall, clinker", "mossy red brick wall", layout=True)
+@family("brick", "brick, brickwork, masonry, clinker", "mossy red brick wall", layout=True)
 def brick(space: Space, description: Description) -> Surface:
     """Bricks of one kiln: tints that vary, some burnt dark, arrises chipped, faces pitted, none quite in line."""
     unit = description.size
@@ -63,15 +63,17 @@ def brick(space: Space, description: Description) -> Surface:
         + tilt(space, "brick", index, count, pieces.u, pieces.v, 0.022)
         + (inlay.height if inlay else grain * np.float32(0.00055 * unit) + coarse * np.float32(0.0005 * unit))
     )
-    pits = smoothstep(noise(space, 55 / unit, "brick/pits", 2, 0.7), 1.5, 2.4) * face
+    sanded = noise(space, 170 / unit, "brick/sanded", 3, 0.8)
+    height += face * sanded * np.float32(0.00026 * unit)
+    pits = smoothstep(noise(space, 75 / unit, "brick/pits", 3, 0.7) + 0.4 * coarse, 1.5, 2.3) * face
     if inlay is None:
         height -= pits * np.float32(0.0016 * unit)
     # Mortar is struck hollow and sandy.
-    height += (1 - face) * (sand * np.float32(0.0005) + coarse * np.float32(0.0008 * unit))
+    height += (1 - face) * (sand * np.float32(0.0006) + coarse * np.float32(0.0008 * unit))
 
     colour = inlay.colour if inlay else _clay(space, description, pieces, grain, coarse)
     if inlay is None:
-        colour *= 1 - 0.35 * pits
+        colour *= (1 - 0.3 * pits) * (1 + 0.055 * sanded)
     smear = smoothstep(noise(space, 14 / unit, "brick/smear", 4, 0.6) - edge * np.float32(70 / unit), 0.75, 1.6) * 0.55
     colour = mix(colour, mortar, smear if inlay is None else 0.0)
     colour = mix(mortar, colour, face)
@@ -84,11 +86,12 @@ def _chipped(
     space: Space, pieces: Pieces, grain: FloatArray, coarse: FloatArray, unit: float, worn: float
 ) -> FloatArray:
     """The distance to the brick's border after its edges have crumbled and its corners have broken off."""
-    edge = pieces.edge + grain * np.float32(0.00065 * unit) + coarse * np.float32(0.0008 * unit)
+    crumble = noise(space, 120 / unit, "brick/crumble", 2, 0.7)
+    edge = pieces.edge + grain * np.float32(0.0008 * unit) + crumble * np.float32(0.0004 * unit) + coarse * np.float32(0.0008 * unit)
     bites = noise(space, 26 / unit, "brick/bites", 3, 0.6) + each_in(
         space, "brick/soft", pieces.index, pieces.count, -1.1, 0.7
     )
-    edge -= smoothstep(bites, 1.1, 2.6) * np.float32(0.014 * unit * min(worn, 1.8))
+    edge -= smoothstep(bites, 0.9, 2.7) * np.float32(0.015 * unit * min(worn, 1.8))
     return edge
 
 
@@ -97,8 +100,8 @@ def _clay(
 ) -> FloatArray:
     """Face colours ``(3, H, W)``: a tint for each brick, fire marks, grog, lime bloom."""
     index, count = pieces.index, pieces.count
-    bases = palette(space, description, "brick", _CLAY, chroma=0.82, lightness=-0.01)
-    tints = scatter(space, "brick/tint", bases, count, 0.032, 0.13, 5)
+    bases = palette(space, description, "brick", _CLAY, chroma=0.72, lightness=-0.02)
+    tints = scatter(space, "brick/tint", bases, count, 0.032, 0.12, 3.5)
     burnt = smoothstep(space.each("brick/burnt", count), 0.86, 1.0)[:, None] * 0.7
     tints = mix(tints, shade(tints, -0.16, 0.55), burnt).astype(np.float32)
     colour = lookup(tints, index)
@@ -106,9 +109,9 @@ def _clay(
     colour = mix(colour, colour * flat((0.74, 0.70, 0.72)), smoothstep(fire, 0.6, 2.2) * 0.75)
     colour = mix(colour, colour * flat((1.12, 1.13, 1.1)), smoothstep(-fire, 0.5, 2.2) * 0.7)
     colour *= 1 + 0.05 * grain + 0.025 * coarse
-    grog = smoothstep(noise(space, 110, "brick/grog", 2, 0.8), 1.45, 2.2)
-    colour *= 1 - 0.3 * grog
-    light = smoothstep(noise(space, 95, "brick/lime", 2, 0.8), 1.7, 2.4)
-    colour = mix(colour, flat(rgb("cdb7a0")), light * 0.45)
+    grog = smoothstep(noise(space, 190, "brick/grog", 2, 0.9), 1.5, 2.3)
+    colour *= 1 - 0.26 * grog
+    light = smoothstep(noise(space, 200, "brick/lime", 2, 0.9) + 0.25 * coarse, 1.8, 2.5)
+    colour = mix(colour, flat(rgb("cdb7a0")), light * 0.42)
     bloom = smoothstep(noise(space, 3, "brick/bloom", 5, 0.6), 0.7, 2.4) * (0.75 + 0.25 * grain)
     return mix(colour, flat(rgb("d2c6b8")), np.clip(bloom, 0, 1) * 0.24)

@@ -108,6 +108,8 @@ def _courses(space: Space, nx: int, ny: int, hang: float, scallop: float, salt: 
     """Lapping courses: place across the tile (-1 to 1), down from under the upper one (0) to its foot (1), tile number."""
     x = space.x * np.float32(nx / space.extent[0]) + noise(space, 4, f"{salt}/lean", 2) * np.float32(0.025)
     y = space.y * np.float32(ny / space.extent[1]) + noise(space, 3, f"{salt}/sag", 3) * np.float32(0.03)
+    x += np.float32(space.pick(f"{salt}/x", 0, nx))
+    y += np.float32(space.pick(f"{salt}/y", 0, ny))
     row = np.floor(y)
     down = y - row
 
@@ -136,10 +138,12 @@ def roof_tiles(space: Space, description: Description) -> Surface:
     unit = description.size
     nx, ny = space.count(8 / unit, 6 / unit, (1, 2))
     x = space.x * np.float32(nx / space.extent[0]) + noise(space, 4, "pantile/lean", 2) * np.float32(0.03)
+    x += np.float32(space.pick("pantile/x", 0, nx))
     column = np.floor(x)
     fx = x - column
     row_shift = noise(space, 3, "pantile/sag", 3) * np.float32(0.02)
     offset = space.random("pantile/drop", np.arange(nx))[(column.astype(np.int32) % nx)] * np.float32(0.06)
+    offset = offset + np.float32(space.pick("pantile/y", 0, ny))
     y = space.y * np.float32(ny / space.extent[1]) + row_shift + offset
     # The foot of each tile is round, because the barrel is.
     arch = np.where(fx < 0.62, np.sin(np.minimum(fx / 0.62, 1) * np.float32(np.pi)), 0).astype(np.float32)

@@ -113,8 +113,8 @@ def tread_plate(space: Space, description: Description) -> Surface:
     """Raised lozenges that point to both sides in turn, their crests bright from boots."""
     unit = description.size
     nx, ny = space.count(13 / unit, 13 / unit, (2, 2))
-    x = space.x * np.float32(nx / space.extent[0])
-    y = space.y * np.float32(ny / space.extent[1])
+    x = space.x * np.float32(nx / space.extent[0]) + np.float32(space.pick("tread/x"))
+    y = space.y * np.float32(ny / space.extent[1]) + np.float32(space.pick("tread/y"))
     ix, iy = np.floor(x), np.floor(y)
     fx, fy = x - ix - 0.5, y - iy - 0.5
     lean = np.where((ix + iy) % 2 == 0, 1.0, -1.0).astype(np.float32)
@@ -141,7 +141,7 @@ def corrugated(space: Space, description: Description) -> Surface:
     waves, rows = space.count(13 / unit, 1.6 / unit)
     bend = noise(space, 3, "wave/bend", 3) * np.float32(0.035)
     x = space.x * np.float32(waves / space.extent[0]) + bend
-    y = space.y * np.float32(rows / space.extent[1])
+    y = space.y * np.float32(rows / space.extent[1]) + np.float32(space.pick("wave/lap"))
     wave = np.cos(np.float32(2 * np.pi) * x)
     lap = y - np.floor(y)
     number = ((np.floor(y) % rows) * 97).astype(np.int32) + np.zeros(space.shape, np.int32)
