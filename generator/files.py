@@ -105,6 +105,7 @@ class OutputFolder:
     def __init__(self, folder: Path, *, overwrite: bool) -> None:
         self._folder = folder
         self._overwrite = overwrite
+        self._planned: dict[str, bytes] = {}
         if folder.exists() and not folder.is_dir():
             raise GenerationError("bad_folder", f"{folder} is a file, and the results need a folder.")
 
@@ -116,6 +117,9 @@ class OutputFolder:
         Where one of the names is taken, the whole set gets the next free ending (``-2``, ``-3``, ...).
         """
         self._folder.mkdir(parents=True, exist_ok=True)
+        while self._planned:
+            name, data = self._planned.popitem()
+            self._write(self._folder / name, data)
         names = [*request.maps, "sheet"] if sheet else list(request.maps)
         free = self._free_stem(stem, names)
         for name in names:
@@ -128,16 +132,18 @@ class OutputFolder:
             self._write(path, _png(pixels, text))
             yield path
 
-    def save_source(self, pixels: npt.NDArray[np.uint8], stem: str) -> str:
-        """Keep a lossless copy of the source for the recipe; returns its bare name. An equal copy is reused."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+    def plan_source(self, pixels: npt.NDArray[np.uint8], stem: str) -> str:
+        """Keep a lossless copy of the source for the recipe, written with the first results; its bare name.
+
+        An equal copy that lies there already is used.
+        """
         data = _png(pixels, None)
         number = 1
         while True:
             name = f"{stem}{'' if number == 1 else f'-{number}'}_source.png"
             path = self._folder / name
             if not path.exists():
-                self._write(path, data)
+                self._planned[name] = data
                 return name
             if path.is_file() and path.read_bytes() == data:
                 return name

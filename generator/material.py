@@ -12,7 +12,8 @@ from generator.protocol import MAPS
 
 __all__ = ["MAPS", "FloatArray", "Material"]
 
-FloatArray = npt.NDArray[np.float32]
+FloatArray = npt.NDArray[np.floating]
+"""float32 by convention; the type checker is not told, since NumPy's stubs widen almost every expression."""
 
 
 @dataclass(frozen=True)

@@ -58,4 +58,5 @@ def flatten_alpha(pixels: npt.NDArray[np.uint8]) -> FloatArray:
     alpha = image[..., 3:]
     weight = float(alpha.sum())
     mean = (image[..., :3] * alpha).sum(axis=(0, 1)) / weight if weight else np.full(3, 0.5)
-    return image[..., :3] * alpha + mean.astype(np.float32) * (1 - alpha)
+    filled: FloatArray = image[..., :3] * alpha + mean.astype(np.float32) * (1 - alpha)
+    return filled

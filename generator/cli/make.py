@@ -51,24 +51,24 @@ _FIELDS = {
 
 def generate(options: argparse.Namespace) -> int:
     """``dream-textures generate``: from a prompt, a source image or a recipe."""
-    given = {
+    given: dict[str, Any] = {
         field: getattr(options, name) for name, field in _FIELDS.items() if getattr(options, name) is not None
     }
     folder = OutputFolder(options.out, overwrite=options.overwrite)
+    made_from: Path | None = options.recipe
+    recipe = None if made_from is None else read_recipe(made_from).request
     source: Array | None = None
-    if options.recipe is not None:
-        request, source = _from_recipe(options.recipe, options.source)
-        if options.source is not None:
-            source, given["source"] = _read_source(options.source, folder)
-    else:
-        given.setdefault("seed", secrets.randbelow(2**31))
-        if options.source is not None:
-            source, given["source"] = _read_source(options.source, folder)
-        given["width"], given["height"] = _default_size(given)
-        request = Request(**given)
+    if options.source is not None:
+        source, given["source"] = _read_source(options.source, folder)
+    elif made_from is not None and recipe is not None and recipe.source is not None:
+        source, given["source"] = _recipe_source(made_from, recipe.source, folder)
     if options.size is not None:
         given["width"], given["height"] = options.size
-    request = replace(request, **given)
+    elif recipe is None:
+        given["width"], given["height"] = _default_size(given)
+    if recipe is None:
+        given.setdefault("seed", secrets.randbelow(2**31))
+    request = Request(**given) if recipe is None else replace(recipe, **given)
     return _run(request, source, folder, options)
 
 
@@ -87,22 +87,23 @@ def maps(options: argparse.Namespace) -> int:
     return _run(request, source, folder, options)
 
 
-def _from_recipe(path: Path, replacement: Path | None) -> tuple[Request, Array | None]:
-    request = read_recipe(path).request
-    if request.source is None or replacement is not None:
-        return request, None
-    name = request.source.name
-    beside = path.parent / name
-    if not name or not beside.is_file():
+def _recipe_source(recipe: Path, wanted: ImageRef, folder: OutputFolder) -> tuple[Array, ImageRef]:
+    """A recipe's source: in the recipe's own folder, under the bare name that it gives, with the same pixels."""
+    path = recipe.parent / wanted.name
+    if not wanted.name or not path.is_file():
         raise GenerationError(
             "no_source",
-            f"{path.name} was made from a source image, and that image is not beside it.",
+            f"{recipe.name} was made from a source image, and that image is not beside it.",
             "Copy it there, or name it with --source.",
         )
-    pixels = read_image(beside)
-    if reference(pixels, name) != request.source:
-        raise GenerationError("no_source", f"{beside} is not the image that {path.name} was made from.")
-    return request, to_wire(pixels)
+    source, found = _read_source(path, folder)
+    if found.sha256 != wanted.sha256:
+        raise GenerationError(
+            "no_source",
+            f"{path} is not the image that {recipe.name} was made from.",
+            "Name the right one with --source.",
+        )
+    return source, found
 
 
 def _read_source(path: Path, folder: OutputFolder) -> tuple[Array, ImageRef]:
@@ -114,7 +115,7 @@ def _read_source(path: Path, folder: OutputFolder) -> tuple[Array, ImageRef]:
             "bad_size",
             f"{path.name} has {width} x {height} pixels, and each side must have {MIN_SIZE} to {MAX_SIZE}.",
         )
-    name = folder.save_source(pixels, slug(path.stem.removesuffix("_source")))
+    name = folder.plan_source(pixels, slug(path.stem.removesuffix("_source")))
     return to_wire(pixels), reference(pixels, name)
 
 

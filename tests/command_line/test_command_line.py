@@ -116,6 +116,7 @@ def test_a_photo_is_restyled_and_its_recipe_finds_the_photo_again(tmp_path: Path
     assert call("seams", out / "mossy_1_basecolor.png").returncode == 0
     done = call("generate", "--recipe", out / "mossy_1_normal.png", "--out", again)
     assert done.returncode == 0, done.stderr
+    assert (again / "my-photo_source.png").is_file(), "so that this recipe can be followed as well"
     for path in again.iterdir():
         assert path.read_bytes() == (out / path.name).read_bytes()
     (out / "my-photo_source.png").unlink()
@@ -189,7 +190,9 @@ def test_errors_are_one_sentence_with_exit_status_two(tmp_path: Path, photo: Pat
     fails("generate", "sand", *out, "--model", tmp_path, says="model_index.json")
     fails("generate", "sand", *out, "--source", tmp_path / "none.png", says="no file")
     fails("generate", "--recipe", photo, *out, says="no recipe")
-    fails("generate", "sand", "--out", photo, says="needs a folder")
+    fails("generate", "sand", "--out", photo, says="need a folder")
+    fails("generate", "sand", *out, "--source", photo, "--strength", "2", says="strength")
+    fails("generate", "sand", *out, "--source", photo, "--model", "/nowhere", says="no model")
     fails("maps", tmp_path, *out, says="folder")
     (tmp_path / "broken.png").write_bytes(photo.read_bytes()[:200])
     fails("seams", tmp_path / "broken.png", says="cannot be read")
