@@ -20,6 +20,7 @@ class Surface:
     ``colour`` is planar, ``(3, H, W)``, sRGB-encoded. ``height`` is in units (the shorter side is 1).
     ``gap`` is 1 in joints and mortar, 0 on faces. ``edge`` is the distance to the nearest border of a piece in
     units, or None where the material has no pieces; ``index`` numbers the pieces, of which there are ``count``.
+    ``core`` is the colour ``(3,)`` of the metal under a coat of paint, where there is one.
     """
 
     space: Space
@@ -31,6 +32,7 @@ class Surface:
     edge: FloatArray | None = None
     index: IntArray | None = None
     count: int = 0
+    core: FloatArray | None = None
     _cavities: dict[float, FloatArray] = field(default_factory=dict)
 
     def cavity(self, sigma: float) -> FloatArray:

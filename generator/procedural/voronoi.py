@@ -52,7 +52,7 @@ class _Lattice:
 
 def _lattice(space: Space, per_unit: float, salt: str, jitter: float, stretch: tuple[float, float]) -> _Lattice:
     nx, ny = space.count(per_unit / stretch[0], per_unit / stretch[1])
-    across, down = space.extent
+    across, down = (length / factor for length, factor in zip(space.extent, stretch, strict=True))
     step = np.float32(across / nx), np.float32(down / ny)
     iy, ix = np.mgrid[-_MARGIN : ny + _MARGIN, -_MARGIN : nx + _MARGIN]
     number = (iy % ny) * nx + ix % nx
@@ -93,6 +93,7 @@ def voronoi(
 
     ``warp`` (two ``(H, W)`` arrays in units) displaces the pixels before the search. ``rounding`` in units makes
     ``edge`` a soft minimum over the borders, so that level sets have round corners, as worn stones do.
+    ``stretch`` lengthens the cells along x and y; ``near`` and ``edge`` are then measured in the unstretched cell.
     """
     table = _lattice(space, per_unit, salt, jitter, stretch)
     shape = space.shape
@@ -107,8 +108,12 @@ def voronoi(
         full = (rows.stop - rows.start, shape[1])
         x = np.broadcast_to(space.x + begin[0], full) + (warp[0][rows] if warp else 0)
         y = np.broadcast_to(space.y[rows] + begin[1], full) + (warp[1][rows] if warp else 0)
+        x *= np.float32(1 / stretch[0])
+        y *= np.float32(1 / stretch[1])
         _nearest(table, x, y, (index[rows], near[rows], u[rows], v[rows]))
         _border(table, index[rows], u[rows], v[rows], rounding, edge[rows], beyond[rows])
+        u[rows] *= np.float32(stretch[0])
+        v[rows] *= np.float32(stretch[1])
     return Cells(index, beyond, near, edge, u, v, table.nx * table.ny, float(max(table.step)))
 
 

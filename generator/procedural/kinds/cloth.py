@@ -15,6 +15,7 @@ from generator.procedural.palette import gradient, palette
 from generator.procedural.registry import family
 from generator.procedural.shaping import flat, lookup, mix, ramp, smoothstep
 from generator.procedural.space import IntArray, Space
+from generator.procedural.strokes import Brush, draw
 from generator.procedural.surface import Surface, surface
 from generator.procedural.voronoi import voronoi
 
@@ -56,7 +57,7 @@ def fabric(space: Space, description: Description) -> Surface:
     said = " ".join(description.understood)
     denim = "denim" in said or "jean" in said
     coarse = 0.55 if any(word in said for word in ("burlap", "hessian", "jute", "sackcloth")) else 1.0
-    threads = 54 * coarse / description.size
+    threads = (72 if denim else 58) * coarse / description.size
     twill = denim or description.says("twill") or "tweed" in said
     table = np.array([[(c - r) % 4 in (0, 1, 2) if denim else (c - r) % 4 in (0, 1) for c in range(4)] for r in range(4)]
                      if twill else [[1, 0], [0, 1]], np.int32)  # fmt: skip
@@ -73,12 +74,12 @@ def fabric(space: Space, description: Description) -> Surface:
     tints = scatter(space, "fabric/tint", cloth, count, 0.02, 0.1, 3)
     colour = lookup(tints, number)
     if denim:
-        colour = mix(flat(rgb("b9b8b0")), colour, upright.astype(np.float32))
+        colour = mix(flat(rgb("a3a5a4")) * (1 + 0.05 * fuzz), colour, upright.astype(np.float32))
         faded = smoothstep(noise(space, 2.5, "fabric/faded", 5, 0.6) + 0.4 * slub, -0.2, 2.4)
         colour = mix(colour, flat(shade(cloth[0], 0.2, 0.65)), faded * 0.55)
-    colour = colour * (0.8 + 0.2 * np.clip(height, 0, 1.2)) * (1 + 0.04 * twist + 0.05 * slub + 0.06 * fuzz)
+    colour = colour * (0.84 + 0.16 * np.clip(height, 0, 1.2)) * (1 + 0.045 * twist + 0.06 * slub + 0.07 * fuzz)
     colour *= 1 + 0.02 * folds
-    depth = relief * thread * np.float32(0.34) + folds * np.float32(0.0018)
+    depth = relief * thread * np.float32(0.27) + folds * np.float32(0.0018)
     silk = "silk" in said
     roughness = (0.42 if silk else 0.88) + 0.04 * fuzz - 0.03 * height
     return surface(space, colour, depth, np.clip(roughness, 0.2, 1))
@@ -112,6 +113,11 @@ def wool(space: Space, description: Description) -> Surface:
     tone = 0.52 + 0.26 * (height - 0.6) + 0.06 * plies + 0.07 * hair + 0.05 * own + 0.04 * fluff
     colour = ramp(tone, gradient(base, -0.15, 0.07, 6, 6))
     depth = relief * np.float32(0.017 * description.size) + noise(space, 2, "wool/drape", 3) * np.float32(0.002)
+    # Stray hairs, which tell wool from plastic.
+    hairs = draw(space, "wool/hairs", 2600, Brush((0.015, 0.05), (0.0006, 0.0012), bend=0.7, lift=0.0))
+    stray = ((hairs.index >= 0) * (1 - np.abs(hairs.across))).astype(np.float32)
+    depth += stray * np.float32(0.0014)
+    colour = mix(colour, flat(shade(base, 0.05)), stray * 0.5)
     return surface(space, colour, depth, np.clip(0.93 + 0.03 * hair, 0.7, 1))
 
 
@@ -119,16 +125,16 @@ def wool(space: Space, description: Description) -> Surface:
 def leather(space: Space, description: Description) -> Surface:
     """Full-grain leather: pebbles of uneven size between fine creases, pores, a waxed finish."""
     unit = description.size
-    warp = wobble(space, "leather", 16 / unit, 0.006 * unit, 4)
+    warp = wobble(space, "leather", 16 / unit, 0.0042 * unit, 3)
     pebbles = voronoi(space, 46 / unit, "leather", 0.9, warp, 0.0022 * unit)
     small = voronoi(space, 105 / unit, "leather/small", 0.9, warp, 0.0011 * unit)
     creases = ridges(space, 5 / unit, "leather/creases", 4, 0.55)
     crease = smoothstep(creases, 0.74, 0.98) * smoothstep(noise(space, 2.5, "leather/where", 3), -0.6, 1.4)
-    dome = smoothstep(pebbles.edge, 0.0, 0.0075 * unit)
+    dome = smoothstep(pebbles.edge, 0.0002 * unit, 0.0052 * unit)
     grains = smoothstep(small.edge, 0.0, 0.0035 * unit)
     pores = smoothstep(noise(space, 120 / unit, "leather/pores", 1), 1.7, 2.3)
     soft = noise(space, 4, "leather/soft", 4)
-    height = dome * np.float32(0.0034 * unit) + grains * np.float32(0.0011 * unit) - pores * np.float32(0.0008)
+    height = dome * np.float32(0.0024 * unit) + grains * np.float32(0.0009 * unit) - pores * np.float32(0.0008)
     height += soft * np.float32(0.0014) - crease * np.float32(0.0034 * unit)
     height += each_in(space, "leather/out", pebbles.index, pebbles.count) * dome * np.float32(0.0007 * unit)
     base = palette(space, description, "leather", ("6d4128", "2b2624", "7d5a3c", "5a2c22", "8a6a48"), chroma=0.8)[0]

@@ -190,10 +190,17 @@ def panels(space: Space, description: Description) -> Surface:
     groove = (1 - smoothstep(groove_at, 0.0012 * unit, 0.0024 * unit)) * of(0.82, 1.01)
     bolts = _bolts(pieces, 0.015 * unit, 0.0048 * unit) * (space.each("panel/bolted", count) < 0.7).astype(np.float32).take(index)
 
+    seams = lay(space, ashlar(space, "panel/fine", nx * 2, ny * 2, ((2, 1), (3, 2), (2, 2), (1, 2), (4, 1))))
+    lined = of(0.35, 0.6) * plateau + of(0.82, 1.01)
+    seam = (1 - smoothstep(seams.edge, 0.0008 * unit, 0.0008 * unit + max(0.0009 * unit, space.pixel))) * lined * face
+    small = ((seams.wide < 0.1 * unit) & (seams.tall < 0.1 * unit)).astype(np.float32) * (
+        space.each("panel/box", seams.count) < 0.6)
+    boxes = smoothstep(seams.edge, 0.009 * unit, 0.0105 * unit) * small.astype(np.float32).take(seams.index) * lined
+
     level = each_in(space, "panel/level", index, count, 0.0, 1.0)
     height = face * (np.float32(0.005 * unit) + np.floor(level * 3) * np.float32(0.0026 * unit))
     height += bevel(inside, 0.0035 * unit) * np.float32(0.0022 * unit)
-    height += (plateau * 0.0035 - recess * 0.0042 - vent * 0.0062 - groove * 0.0022 + bolts * 0.0022) * np.float32(unit)
+    height += (plateau * 0.0035 - recess * 0.0042 - vent * 0.0062 - groove * 0.0022 + bolts * 0.0022 - seam * 0.0013 + boxes * 0.0048) * np.float32(unit)
     roughness, relief, tone = _skin(space, 0.25)
     height += relief * np.float32(0.35)
 
@@ -201,10 +208,15 @@ def panels(space: Space, description: Description) -> Surface:
     bases = palette(space, description, "panel", sets, chroma=0.9)
     colour = lookup(scatter(space, "panel/tint", bases, count, 0.015, 0.08, 2), index)
     accent = np.stack([rgb(t) for t in ("b8672a", "2f6c8f", "a8352c", "b8972f")])[space.choose("panel/accent", 4)]
-    marked = (space.each("panel/marked", count) > 0.87).astype(np.float32).take(index)
+    marked = (space.each("panel/marked", count) > 0.92).astype(np.float32).take(index)
     colour = mix(colour, flat(accent) * np.ones((3, *space.shape), np.float32), marked)
     colour = colour * (1 + 0.6 * (tone - 1)) * (1 - 0.22 * recess)
-    colour = mix(colour, flat(rgb("2b2d2f")), np.maximum(vent, groove) * 0.85)
+    colour *= 1 + 0.035 * each_in(space, "panel/shade", seams.index, seams.count) * lined
+    colour = mix(colour, flat(rgb("3c4044")), boxes * 0.8)
+    colour = mix(colour, flat(rgb("2b2d2f")), np.maximum(np.maximum(vent, groove), seam * 0.7) * 0.85)
+    streaks = noise(space, 30, "panel/streaks", 4, 0.62, (1, 8)) + 0.6 * noise(space, 4, "panel/grime", 5, 0.6)
+    grime = smoothstep(streaks - inside * np.float32(26 / unit), 0.3, 2.0) * face
+    colour = mix(colour, colour * flat((0.62, 0.6, 0.57)), np.clip(grime * 0.75, 0, 1))
     steel = flat(rgb("a4a6a8"))
     rub = noise(space, 14, "panel/rub", 5, 0.65)
     bare = smoothstep(rub - inside * np.float32(320 / unit), 0.35 - 0.9 * description.amount("worn", "weathered"), 1.0) * face
@@ -212,9 +224,11 @@ def panels(space: Space, description: Description) -> Surface:
     colour = mix(colour, steel, bare)
     colour = mix(flat(rgb("26282a")), colour, face)
     paint = 0.46 + 0.4 * (roughness - 0.31) + 0.08 * each_in(space, "panel/sheen", index, count)
-    roughness = mix(paint, roughness, bare)
-    return surface(space, colour, height, np.clip(mix(0.7, roughness, face), 0.1, 0.95), np.maximum(bare, (1 - face) * 0.6),
-                   1 - face, inside, index, count)
+    roughness = mix(paint + 0.2 * grime, roughness, bare)
+    out = surface(space, colour, height, np.clip(mix(0.7, roughness, face), 0.1, 0.95),
+                  np.maximum(bare, (1 - face) * 0.6), 1 - face, inside, index, count)  # fmt: skip
+    out.core = rgb("a4a6a8")
+    return out
 
 
 def _bolts(pieces: Pieces, inset: float, radius: float) -> FloatArray:

@@ -66,15 +66,25 @@ def marble(space: Space, description: Description) -> Surface:
     clouds = noise(space, 2 / unit, "marble/clouds", 7, 0.58)
     milk = noise(space, 5 / unit, "marble/milk", 5, 0.6)
     colour = ramp(0.55 + 0.16 * clouds + 0.08 * milk, gradient(ground, -0.09, 0.04, 5, 6))
-    bend = noise(space, 2.4 / unit, "marble/bend", 5, 0.55)
+    bend = noise(space, 1.8 / unit, "marble/bend", 6, 0.56)
+    shake = noise(space, 11 / unit, "marble/shake", 5, 0.62)
     total = np.zeros(space.shape, np.float32)
-    veins = (("a", 1.7, 0.05, 1.0, vein), ("b", 3.4, 0.035, 0.75, second), ("c", 8.0, 0.05, 0.42, vein))
-    for salt, density, width, weight, tone in veins:
-        field = noise(space, density / unit, f"marble/{salt}", 5, 0.5, (1.0, 1.5)) + 0.45 * bend
-        body = smoothstep(noise(space, 3 / unit, f"marble/body{salt}", 4), -0.7, 1.4)
-        breadth = width * (0.15 + 1.5 * body)
-        line = np.exp(-np.square(field / breadth)) * 0.75 + np.exp(-np.abs(field) / (breadth * 4)) * 0.35
-        line = np.clip(line * weight * (0.2 + 0.9 * body), 0, 1)
+    lean = -1 if space.pick("marble/lean") < 0.5 else 1
+    sets = (
+        ("a", 2, 3, 0.42, 0.03, 1.0, vein), ("b", 4, 3, 0.5, 0.02, 0.8, second), ("c", -3, 5, 0.6, 0.012, 0.6, vein),
+        ("d", 9, 8, 0.85, 0.022, 0.5, second),
+    )  # fmt: skip
+    for salt, kx, ky, sway, width, weight, tone in sets:
+        # Whole numbers of turns along each axis keep the lines on the torus; they run in one direction, as beds do.
+        turns = [max(1, round(abs(k) / unit * length)) for k, length in zip((kx, ky), space.extent, strict=True)]
+        phase = space.x * np.float32(lean * np.sign(kx) * turns[0] / space.extent[0])
+        phase = phase + space.y * np.float32(turns[1] / space.extent[1]) + np.float32(space.pick(f"marble/{salt}0"))
+        phase += sway * bend + 0.055 * shake + 0.4 * sway * noise(space, 4 / unit, f"marble/{salt}", 4, 0.5)
+        away = np.abs(phase - np.round(phase))
+        body = smoothstep(noise(space, 2.6 / unit, f"marble/body{salt}", 4, 0.55), -0.3, 1.9)
+        breadth = width * (0.1 + 0.75 * body) * np.clip(1 + 0.5 * shake, 0.25, 2)
+        line = np.exp(-np.square(away / breadth)) * 0.8 + np.exp(-away / (breadth * 6 + 0.012)) * 0.36
+        line = np.clip(line * weight * (0.1 + 1.0 * body), 0, 1)
         colour = mix(colour, flat(tone), line * 0.85)
         total = np.maximum(total, line)
     colour *= 1 + 0.012 * noise(space, 100, "marble/crystal", 2, 0.8)

@@ -18,7 +18,7 @@ from generator.procedural.strokes import Brush, draw
 from generator.procedural.surface import Surface, surface
 from generator.procedural.voronoi import voronoi
 
-_GREENS = ("4c6a2a 567733 3f5a25 66803a", "5b7233 6a803c 4a6029 7a8a48", "3e6130 4a6f38 345327 5a7d44")
+_GREENS = ("67862f 779540 587428 8a9d4c", "718838 839548 617632 93a05a", "5a7a34 6a8a40 4d6b2c 7d9850")
 _LEAVES = "8a5a2b a8702f 7a3f22 b58a3c 6b4a2c 94351f 5f4a33"
 
 
@@ -32,10 +32,10 @@ def grass(space: Space, description: Description) -> Surface:
     """Thousands of bent blades over dark soil, some dry, each with a fold along its middle."""
     unit = description.size * (0.7 if description.says("short") else 1.0)
     brush = Brush((0.05 * unit, 0.12 * unit), (0.0042 * unit, 0.0078 * unit), bend=0.55, belly=0.25, lift=0.45, arch=0.55)
-    blades = draw(space, "grass", 5200 / unit**2, brush)
+    blades = draw(space, "grass", 6400 / unit**2, brush)
     there = (blades.index >= 0).astype(np.float32)
     count = int(blades.index.max()) + 1
-    bases = palette(space, description, "grass", _GREENS, chroma=0.8)
+    bases = palette(space, description, "grass", _GREENS, chroma=0.75, lightness=0.06)
     tints = scatter(space, "grass/tint", bases, count, 0.035, 0.15, 9)
     share = 0.55 if description.says("dry") else 0.07 + 0.3 * description.amount("weathered")
     dry = (space.each("grass/dry", count) < share)[:, None]
@@ -46,12 +46,12 @@ def grass(space: Space, description: Description) -> Surface:
     # Pale at the sheath, strong in the middle, lighter towards the tip; the fold is paler than the flanks.
     colour *= 0.78 + 0.42 * smoothstep(blades.along, 0.0, 0.8) - 0.13 * np.abs(blades.across)
     depth = smoothstep(blades.height, 0.1, 0.8)
-    colour *= 0.72 + 0.36 * depth
+    colour *= 0.8 + 0.3 * depth
     patch = noise(space, 2.5, "grass/patch", 4)
     colour *= 1 + 0.05 * patch
     colour = mix(_soil(space), colour, there)
     fold = 1 - np.abs(blades.across)
-    height = there * (blades.height * np.float32(0.042 * unit) + fold * np.float32(0.0012 * unit))
+    height = there * (blades.height * np.float32(0.034 * unit) + fold * np.float32(0.0012 * unit))
     height += noise(space, 3, "grass/ground", 3) * np.float32(0.004)
     roughness = mix(np.full(space.shape, 0.95, np.float32), 0.58 + 0.12 * (1 - depth) + 0.04 * patch, there)
     return surface(space, colour, height, roughness)

@@ -25,7 +25,7 @@ _GLAZES = (
 
 def _two_coloured(space: Space, description: Description, pieces: Pieces, bases: FloatArray) -> FloatArray:
     """A base for each tile, ``(count, 3)``: strewn, or in turns where a chequerboard was asked for."""
-    tints = scatter(space, "tiles/tint", bases, pieces.count, 0.014, 0.06, 2.5)
+    tints = scatter(space, "tiles/tint", bases, pieces.count, 0.02, 0.07, 1.6)
     if description.says("checkered") and len(description.colours) != 1:
         pair = bases if len(bases) > 1 and description.colours else np.stack([rgb("e0dbd0"), rgb("2b2b2d")])
         columns = max(1, round(space.extent[0] / float(pieces.wide[0])))
@@ -65,10 +65,11 @@ def _glazed(space: Space, description: Description, pieces: Pieces, unit: float,
         colour = lookup(_two_coloured(space, description, pieces, bases), index)
         # A glaze is thin, hence lighter, on the arris, and pools towards the middle.
         pool = smoothstep(inside, 0.001 * unit, 0.014 * unit)
-        drift = clouds * 0.5 + each_in(space, "tiles/drift", index, count) * 0.6
-        colour *= (0.985 + 0.03 * drift) * (1.06 - 0.06 * pool)
-        specks = smoothstep(noise(space, 120, "tiles/specks", 2, 0.8), 1.95, 2.5)
-        colour *= 1 - 0.25 * specks
+        drift = clouds * 0.4 + each_in(space, "tiles/drift", index, count) * 0.6
+        run = noise(space, 16 / unit, "tiles/run", 5, 0.6, (1.0, 1.7)) + each_in(space, "tiles/kiln", index, count)
+        colour *= (0.985 + 0.03 * drift + 0.028 * run) * (1.09 - 0.09 * pool)
+        specks = smoothstep(noise(space, 230, "tiles/specks", 2, 0.9), 2.0, 2.7)
+        colour *= 1 - 0.3 * specks
         roughness = 0.13 + 0.035 * clouds + 0.02 * fine + 0.05 * each_in(space, "tiles/matt", index, count)
         smudge = smoothstep(noise(space, 7, "tiles/smudge", 5, 0.65), 0.5, 2.0)
         roughness = np.clip(roughness, 0.05, 0.4) + 0.14 * smudge

@@ -193,19 +193,23 @@ def _nails(
 def bark(space: Space, description: Description) -> Surface:
     """Furrowed bark: plates torn apart lengthwise, flaking in layers."""
     unit = description.size
-    warp = wobble(space, "bark", 5 / unit, 0.022 * unit, 5)
-    cells = voronoi(space, 9 / unit, "bark", 0.9, warp, 0.004 * unit, (1.0, 3.4))
-    torn = ridges(space, 7 / unit, "bark/torn", 4, 0.6, (1, 4.5))
-    fine = noise(space, 40 / unit, "bark/fine", 5, 0.7, (1, 2.6))
-    flakes = noise(space, 12 / unit, "bark/flakes", 4, 0.6, (1, 1.6))
-    plate = smoothstep(cells.edge + flakes * np.float32(0.003 * unit), 0.001 * unit, 0.02 * unit)
-    layers = flakes * 2.2 + each_in(space, "bark/layer", cells.index, cells.count)
-    steps = np.floor(layers) + smoothstep(layers - np.floor(layers), 0.72, 1.0)
-    furrow = smoothstep(torn, 0.72, 0.96)
-    height = plate * np.float32(0.019 * unit) + plate * steps * np.float32(0.0021 * unit)
-    height += fine * np.float32(0.0012 * unit) - furrow * np.float32(0.011 * unit)
+    wx, wy = wobble(space, "bark", 6 / unit, 0.011 * unit, 5)
+    plates = voronoi(space, 8 / unit, "bark", 0.9, (wx, wy), 0.004 * unit, (1.0, 4.2))
+    strips = voronoi(space, 17 / unit, "bark/strips", 0.9, (wx, wy), 0.002 * unit, (1.0, 3.2))
+    fine = noise(space, 45 / unit, "bark/fine", 4, 0.72, (1, 3.2))
+    flakes = noise(space, 13 / unit, "bark/flakes", 5, 0.62, (1, 1.8))
+    torn = fine * np.float32(0.0022 * unit) + flakes * np.float32(0.0035 * unit)
+    plate = smoothstep(plates.edge + torn, 0.002 * unit, 0.022 * unit)
+    strip = smoothstep(strips.edge + torn, 0.0, 0.011 * unit)
+    furrow = 1 - plate * (0.45 + 0.55 * strip)
+    layers = flakes * 1.3 + each_in(space, "bark/layer", strips.index, strips.count)
+    steps = np.floor(layers) + smoothstep(layers - np.floor(layers), 0.7, 1.0)
+    ribs = ridges(space, 16 / unit, "bark/ribs", 3, 0.6, (1, 5))
+    height = plate * np.float32(0.018 * unit) + plate * strip * np.float32(0.009 * unit)
+    height += plate * steps * np.float32(0.0022 * unit) + fine * np.float32(0.0009 * unit)
+    height += ribs * np.float32(0.004 * unit)
     base = palette(space, description, "bark", _BARK, chroma=0.7)[0]
-    tone = 0.5 + 0.1 * fine + 0.07 * steps + 0.2 * (plate - 0.6) - 0.28 * furrow
+    tone = 0.6 + 0.09 * fine + 0.05 * steps + 0.1 * (ribs - 0.5) - 0.34 * furrow
     colour = ramp(tone, gradient(base, -0.19, 0.13, 6, 14))
     colour = mix(colour, flat(shade(base, 0.1, 0.45)), smoothstep(noise(space, 4, "bark/lichen", 5), 0.7, 2.2) * 0.5)
     return surface(space, colour, height, np.clip(0.88 + 0.04 * fine, 0.6, 1), 0.0, 1 - plate)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from generator.material import FloatArray
 from generator.procedural.colours import rgb
 from generator.procedural.description import Description
 from generator.procedural.noise import noise
@@ -30,7 +31,7 @@ def cracked(surface: Surface, description: Description, amount: float) -> None:
         broken = (space.each("crack/piece", surface.count) < 0.25 + 0.35 * amount).astype(np.float32)
         broken = broken.take(surface.index)
     patches = smoothstep(noise(space, 3, "crack/where", 2), -0.9 - 0.5 * amount, 0.4 - 0.5 * amount)
-    for salt, density, width, kept in (("a", 4.5, 0.0028, 0.5), ("b", 11, 0.0015, 0.3)):
+    for salt, density, width, kept in (("a", 4.5, 0.0023, 0.5), ("b", 11, 0.0011, 0.34)):
         cells = voronoi(space, density, f"crack/{salt}", 0.9, (wx, wy))
         low, high = np.minimum(cells.index, cells.beyond), np.maximum(cells.index, cells.beyond)
         # One number per border: a share of the borders is really a crack.
@@ -72,12 +73,26 @@ def worn(surface: Surface, description: Description, amount: float) -> None:
     if surface.gap is not None:
         bites *= 1 - surface.gap
         crest *= 1 - surface.gap
+    if surface.core is not None:
+        _bared(surface, np.maximum(crest, bites), amount)
+        return
     surface.height -= bites * np.float32(0.0035 * min(amount, 1.5)) + crest * np.float32(0.0008)
     metal = surface.metallic
     paler = mix(surface.colour, flat(rgb("c9beb0")), 0.35 - 0.3 * metal) * (1 + 0.12 * metal)
     surface.paint(paler, np.clip(crest * 0.6 + bites * 0.55, 0, 1))
     surface.set_roughness(np.float32(0.8), bites * 0.6 * (1 - metal))
     surface.set_roughness(surface.roughness * np.float32(0.75), crest * metal)
+
+
+def _bared(surface: Surface, score: FloatArray, amount: float) -> None:
+    """Paint knocked off metal: thin, sharp-edged chips, primer at their rims."""
+    chips = smoothstep(score + 0.12 * noise(surface.space, 60, "worn/flake", 3, 0.7), 0.42, 0.52)
+    rims = smoothstep(score, 0.28, 0.42) * (1 - chips)
+    surface.paint(surface.colour * flat((0.74, 0.7, 0.66)), rims * 0.6)
+    surface.paint(flat(surface.core if surface.core is not None else rgb("a4a6a8")), chips)
+    surface.height -= chips * np.float32(0.0003 * min(amount, 1.5))
+    surface.set_metallic(1.0, chips)
+    surface.set_roughness(0.38, chips)
 
 
 @layer("scratched", "scratched, scratch, scratches, scuffed, scuff, scraped", order=34)
