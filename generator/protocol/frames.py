@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+from .strict import parse_json, short
+
 MAX_HEADER_BYTES = 1 << 20
 MAX_ARRAYS = 8
 MAX_FRAME_BYTES = 8192 * 8192 * 4 * 4
@@ -37,13 +39,13 @@ class Array:
 def array_bytes(dtype: object, shape: object) -> int:
     """How many bytes such an array takes; `ProtocolError` if it is not allowed on the wire."""
     if not isinstance(dtype, str) or dtype not in ITEM_BYTES:
-        raise ProtocolError(f"Arrays of type {dtype!r} are not part of the protocol.")
+        raise ProtocolError(f"Arrays of type {short(dtype)} are not part of the protocol.")
     if not isinstance(shape, (tuple, list)) or not 1 <= len(shape) <= 4:
         raise ProtocolError("An array must have one to four dimensions.")
     size = ITEM_BYTES[dtype]
     for length in shape:
         if isinstance(length, bool) or not isinstance(length, int) or not 0 < length <= MAX_FRAME_BYTES:
-            raise ProtocolError(f"An array cannot have the shape {shape!r}.")
+            raise ProtocolError(f"An array cannot have the shape {short(shape)}.")
         size *= length
         if size > MAX_FRAME_BYTES:
             raise ProtocolError("An array is larger than a frame may be.")
@@ -53,12 +55,23 @@ def array_bytes(dtype: object, shape: object) -> int:
 def write_frame(
     stream: BinaryIO, header: Mapping[str, Any], arrays: Mapping[str, Array] | None = None
 ) -> None:
-    """Write one frame and flush. The header must not use the name ``arrays``."""
+    """Write one frame and flush. The header must not use the name ``arrays``.
+
+    Raises `ProtocolError`, with nothing written, for a frame that `read_frame` would refuse.
+    """
+    if (
+        len(arrays or {}) > MAX_ARRAYS
+        or sum(len(array.data) for array in (arrays or {}).values()) > MAX_FRAME_BYTES
+    ):
+        raise ProtocolError("A frame is larger than the protocol allows.")
     listed = [
         {"name": name, "dtype": array.dtype, "shape": list(array.shape), "bytes": len(array.data)}
         for name, array in (arrays or {}).items()
     ]
-    line = json.dumps({**header, "arrays": listed}, allow_nan=False).encode("ascii") + b"\n"
+    try:
+        line = json.dumps({**header, "arrays": listed}, allow_nan=False).encode("ascii") + b"\n"
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ProtocolError(f"A frame's header cannot be written as JSON: {error}.") from error
     if len(line) > MAX_HEADER_BYTES:
         raise ProtocolError("A frame's header is longer than the protocol allows.")
     stream.write(line)
@@ -96,12 +109,9 @@ def read_frame(stream: BinaryIO) -> tuple[dict[str, Any], dict[str, Array]] | No
 
 
 def _parse_header(line: bytes) -> dict[str, Any]:
-    def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is not JSON")
-
     try:
-        header = json.loads(line.decode("utf-8"), parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
+        header = parse_json(line.decode("utf-8"))
+    except ValueError as error:
         raise ProtocolError(f"A frame's header is not JSON: {line[:60]!r}.") from error
     if not isinstance(header, dict):
         raise ProtocolError("A frame's header must be a JSON object.")
@@ -112,9 +122,10 @@ def _parse_array(entry: object) -> tuple[str, str, tuple[int, ...], int]:
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
         raise ProtocolError("A frame lists an array without a name.")
     size = array_bytes(entry.get("dtype"), entry.get("shape"))
-    if entry.get("bytes") != size:
+    claimed = entry.get("bytes")
+    if claimed != size or isinstance(claimed, bool):
         raise ProtocolError(
-            f"The array {entry['name']!r} claims {entry.get('bytes')!r} bytes where it takes {size}."
+            f"The array {short(entry['name'])} claims {short(claimed)} bytes where it takes {size}."
         )
     return entry["name"], entry["dtype"], tuple(entry["shape"]), size
 
@@ -123,7 +134,7 @@ def _read_exactly(stream: BinaryIO, size: int) -> bytes:
     # In pieces, so that a header that lies about its arrays costs no more memory than what really arrives.
     pieces: list[bytes] = []
     while size:
-        piece = stream.read(min(size, 1 << 24))
+        piece = stream.read(min(size, 1 << 20))
         if not piece:
             raise ProtocolError("The stream ended inside an array.")
         pieces.append(piece)

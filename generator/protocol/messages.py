@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, get_args, get_type_hints
 
 from .frames import Array, ProtocolError, read_frame, write_frame
 from .request import Request, RequestError
+from .strict import short
 
 PROTOCOL_VERSION = 1
 
@@ -178,7 +179,7 @@ def receive(stream: BinaryIO) -> Message | None:
         raise ProtocolError("A frame has a type that is not part of the protocol.")
     if kind is Hello and header.get("protocol") != PROTOCOL_VERSION:
         raise ProtocolError(
-            f"The generator speaks protocol {header.get('protocol')!r}, Blender speaks {PROTOCOL_VERSION}: "
+            f"The generator speaks protocol {short(header.get('protocol'))}, Blender speaks {PROTOCOL_VERSION}: "
             "they come from different versions of Dream Textures."
         )
     values = {name: value for name, value in header.items() if value is not None}
@@ -201,7 +202,7 @@ def _check_types(kind: type, values: Mapping[str, object]) -> None:
     hints = get_type_hints(kind)
     for name, value in values.items():
         if name not in hints:
-            raise ProtocolError(f"A {kind.__name__} frame has the unknown field {name!r}.")
+            raise ProtocolError(f"A {kind.__name__} frame has the unknown field {short(name)}.")
         allowed = get_args(hints[name]) or (hints[name],)
         if float in allowed:
             allowed += (int,)

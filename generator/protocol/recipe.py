@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .request import MAPS, Request, RequestError
+from .strict import parse_json
 
 RECIPE_KEYWORD = "dream_textures"
 """The keyword of the PNG text chunk that holds the recipe."""
@@ -65,8 +66,8 @@ def parse_recipe(text: str) -> Recipe:
     if len(text) > MAX_RECIPE:
         raise RecipeError("This picture's recipe is too long to be one of ours.")
     try:
-        data = json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
+        data = parse_json(text)
+    except ValueError as error:
         raise RecipeError("This picture's recipe is damaged.") from error
     if not isinstance(data, dict):
         raise RecipeError("This picture's recipe is damaged.")
@@ -91,7 +92,3 @@ def parse_recipe(text: str) -> Recipe:
     except RequestError as error:
         raise RecipeError(f"This picture's recipe cannot be used: {error}") from error
     return Recipe(request, data["map"], version, float(relief), seams)
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")

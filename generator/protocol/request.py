@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from .strict import short
+
 REQUEST_VERSION = 1
 
 MAPS = ("basecolor", "normal", "roughness", "height", "ao", "metallic")
@@ -140,13 +142,16 @@ class Request:
         version = data.pop("version", None)
         if version != REQUEST_VERSION or isinstance(version, bool):
             raise RequestError(
-                f"This request has format version {version!r}; this program reads version {REQUEST_VERSION}."
+                f"This request has format version {short(version)}; this program reads version {REQUEST_VERSION}."
             )
         _known("The request", data, cls)
         if data.get("source") is not None:
             source = _object("The source", data["source"])
             _known("The source", source, ImageRef)
-            data["source"] = ImageRef(**source)
+            try:
+                data["source"] = ImageRef(**source)
+            except TypeError as error:
+                raise RequestError("The source is incomplete: it needs a checksum and a size.") from error
         try:
             return cls(**data)
         except TypeError as error:
@@ -162,7 +167,10 @@ def _object(what: str, value: object) -> dict[str, Any]:
 def _known(what: str, data: Mapping[str, Any], kind: type) -> None:
     unknown = sorted(set(data) - {item.name for item in fields(kind)})
     if unknown:
-        raise RequestError(f"{what} has fields that this version does not know: {', '.join(unknown)}.")
+        names = ", ".join(unknown)
+        if len(names) > 200:
+            names = f"{names[:200]}..."
+        raise RequestError(f"{what} has fields that this version does not know: {names}.")
 
 
 def _text(what: str, value: object) -> None:
@@ -176,15 +184,15 @@ def _text(what: str, value: object) -> None:
 
 def _choice(what: str, value: object, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise RequestError(f"There is no {what} {value!r}; choose from: {', '.join(choices)}.")
+        raise RequestError(f"There is no {what} {short(value)}; choose from: {', '.join(choices)}.")
 
 
 def _whole(what: str, value: object, low: int, high: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise RequestError(f"{what} must be a whole number from {low} to {high}, not {value!r}.")
+        raise RequestError(f"{what} must be a whole number from {low} to {high}, not {short(value)}.")
 
 
 def _real(what: str, value: object, low: float, high: float) -> float:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high:
         return float(value)  # NaN and the infinities fail the comparison
-    raise RequestError(f"{what} must be a number from {low:g} to {high:g}, not {value!r}.")
+    raise RequestError(f"{what} must be a number from {low:g} to {high:g}, not {short(value)}.")

@@ -1,0 +1,476 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The wire keeps what it is given, and lets nothing in but what it knows."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import tracemalloc
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from generator.protocol import (
+    ITEM_BYTES,
+    MAPS,
+    MAX_ARRAYS,
+    MAX_COUNT,
+    MAX_FRAME_BYTES,
+    MAX_HEADER_BYTES,
+    MAX_SEED,
+    MAX_SIZE,
+    MAX_STEPS,
+    MAX_TEXT,
+    MIN_SIZE,
+    PRECISIONS,
+    PROTOCOL_VERSION,
+    SEAMLESS,
+    Accepted,
+    Array,
+    Cancel,
+    Cancelled,
+    Devices,
+    Failed,
+    Finished,
+    Generate,
+    Hello,
+    ImageRef,
+    Loading,
+    Message,
+    Notice,
+    ProtocolError,
+    RejectedError,
+    Request,
+    RequestError,
+    Result,
+    Step,
+    array_bytes,
+    read_frame,
+    receive,
+    send,
+    write_frame,
+)
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=8,
+)
+OBJECT = st.dictionaries(TEXT, JSON, max_size=3)
+COUNTS = st.integers(0, 10_000)
+SIZES = st.integers(MIN_SIZE, MAX_SIZE)
+SOURCES = st.builds(
+    ImageRef,
+    sha256=st.text("0123456789abcdef", min_size=64, max_size=64),
+    width=st.integers(1, MAX_SIZE),
+    height=st.integers(1, MAX_SIZE),
+    name=st.sampled_from(["", "wall.png", "größe 2.jpg"]),
+)
+REQUESTS = st.builds(
+    Request,
+    prompt=TEXT.map(lambda text: f"brick {text}"),
+    negative_prompt=TEXT,
+    task=st.just("texture"),
+    model=TEXT.filter(bool),
+    width=SIZES,
+    height=SIZES,
+    seed=st.integers(0, MAX_SEED),
+    count=st.integers(1, MAX_COUNT),
+    seamless=st.sampled_from(SEAMLESS),
+    maps=st.sets(st.sampled_from(MAPS), min_size=1).map(tuple),
+    source=st.none() | SOURCES,
+    strength=st.floats(0, 1),
+    num_inference_steps=st.integers(1, MAX_STEPS),
+    guidance_scale=st.floats(0, 100),
+    precision=st.sampled_from(PRECISIONS),
+)
+
+
+@st.composite
+def _arrays(draw: st.DrawFn) -> Array:
+    dtype = draw(st.sampled_from(sorted(ITEM_BYTES)))
+    shape = tuple(draw(st.lists(st.integers(1, 4), min_size=1, max_size=4)))
+    size = array_bytes(dtype, shape)
+    return Array(dtype, shape, draw(st.binary(min_size=size, max_size=size)))
+
+
+ARRAYS = _arrays()
+MESSAGES: st.SearchStrategy[Message] = st.one_of(
+    st.builds(Generate, job=TEXT, request=REQUESTS, previews=st.booleans(), source=st.none() | ARRAYS),
+    st.builds(Cancel, job=TEXT),
+    st.builds(
+        Hello,
+        protocol=st.just(PROTOCOL_VERSION),
+        version=TEXT,
+        python=TEXT,
+        capabilities=st.lists(TEXT, max_size=3),
+        models=st.lists(JSON, max_size=2),
+    ),
+    st.builds(Devices, devices=st.lists(OBJECT, max_size=2)),
+    st.builds(Accepted, job=TEXT, ahead=COUNTS),
+    st.builds(Loading, job=TEXT, what=TEXT, fraction=st.none() | st.floats(0, 1)),
+    st.builds(Step, job=TEXT, index=COUNTS, step=COUNTS, steps=COUNTS, preview=st.none() | ARRAYS),
+    st.builds(Notice, job=TEXT, message=TEXT),
+    st.builds(
+        Result,
+        job=TEXT,
+        index=COUNTS,
+        seed=st.integers(0, MAX_SEED),
+        map=st.sampled_from(MAPS),
+        seams=OBJECT,
+        recipe=OBJECT,
+        relief=st.floats(0, 1),
+        image=ARRAYS,
+    ),
+    st.builds(Finished, job=TEXT, seconds=st.floats(0, 1e6)),
+    st.builds(Failed, job=TEXT, kind=TEXT, message=TEXT, advice=TEXT, traceback=TEXT),
+    st.builds(Cancelled, job=TEXT),
+)
+PIXEL = Array("uint8", (1, 1, 3), b"abc")
+REFUSED = (ProtocolError, RequestError)
+
+
+def sent(*messages: Message) -> bytes:
+    stream = io.BytesIO()
+    for message in messages:
+        send(stream, message)
+    return stream.getvalue()
+
+
+def frame(header: object, body: bytes = b"") -> io.BytesIO:
+    line = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return io.BytesIO(line + b"\n" + body)
+
+
+def with_array(**changes: object) -> io.BytesIO:
+    """A frame whose one array is described wrongly, followed by few bytes."""
+    described = {"name": "image", "dtype": "uint8", "shape": [3], "bytes": 3} | changes
+    return frame({"type": "x", "arrays": [described]}, b"abc")
+
+
+class OneByteAtATime(io.RawIOBase):
+    """A stream as a slow pipe is: each read brings less than was asked for."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = io.BytesIO(data)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._data.read(min(1, len(buffer)))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+@given(REQUESTS)
+def test_a_request_comes_back_from_json(request: Request) -> None:
+    assert Request.from_json(json.loads(json.dumps(request.to_json()))) == request
+
+
+@given(st.lists(MESSAGES, max_size=4))
+def test_messages_come_back_from_frames_in_their_order(messages: list[Message]) -> None:
+    stream = io.BytesIO(sent(*messages))
+    assert [receive(stream) for _ in messages] == messages
+    assert receive(stream) is None
+
+
+def test_messages_come_back_from_a_slow_pipe() -> None:
+    messages = [Generate("a", Request(prompt="größe"), True, PIXEL), Cancel("a")]
+    for stream in (OneByteAtATime(sent(*messages)), io.BufferedReader(OneByteAtATime(sent(*messages)), 2)):
+        assert [receive(stream) for _ in messages] == messages  # type: ignore[arg-type]
+
+
+@given(MESSAGES)
+def test_a_stream_cut_anywhere_inside_a_frame_is_refused(message: Message) -> None:
+    whole = sent(message)
+    for length in {*range(1, min(len(whole), 40)), *range(max(1, len(whole) - 40), len(whole))}:
+        with pytest.raises(ProtocolError):
+            receive(io.BytesIO(whole[:length]))
+
+
+def test_a_result_cut_at_any_byte_is_refused() -> None:
+    whole = sent(Result("a", 0, 1, "normal", {"x": 1}, {"y": 2}, 0.03, PIXEL))
+    for length in range(1, len(whole)):
+        with pytest.raises(ProtocolError):
+            receive(io.BytesIO(whole[:length]))
+
+
+@given(st.binary(max_size=200))
+def test_noise_is_refused_and_nothing_else_happens(noise: bytes) -> None:
+    stream = io.BytesIO(noise)
+    try:
+        while receive(stream) is not None:
+            pass
+    except REFUSED:
+        pass
+
+
+@given(MESSAGES, st.data())
+def test_one_wrong_byte_never_does_anything_else_than_be_refused(
+    message: Message, data: st.DataObject
+) -> None:
+    changed = bytearray(sent(message))
+    place = data.draw(st.integers(0, len(changed) - 1))
+    changed[place] = data.draw(st.integers(0, 255))
+    stream = io.BytesIO(bytes(changed))
+    try:
+        while receive(stream) is not None:
+            pass
+    except REFUSED:
+        pass
+
+
+@given(
+    st.sampled_from(["generate", "result", "hello", "step", "failed"]),
+    st.dictionaries(TEXT, JSON, max_size=4),
+)
+def test_a_frame_with_any_fields_is_refused(kind: str, fields: dict) -> None:
+    with pytest.raises(REFUSED):
+        receive(frame({**fields, "type": kind}))
+
+
+@given(st.data())
+def test_a_field_of_any_value_is_understood_or_refused(data: st.DataObject) -> None:
+    header = json.loads(sent(Result("a", 0, 1, "normal", {}, {}, 0.0, PIXEL)).splitlines()[0])
+    name = data.draw(st.sampled_from(sorted(header)))
+    header[name] = data.draw(JSON)
+    with contextlib.suppress(REFUSED):
+        receive(frame(header, b"abc"))
+
+
+@given(REQUESTS, st.data())
+def test_a_request_with_any_value_is_understood_or_refused(request: Request, data: st.DataObject) -> None:
+    values = request.to_json()
+    values[data.draw(st.sampled_from(sorted(values)))] = data.draw(JSON)
+    try:
+        Request.from_json(values)
+    except RequestError as error:
+        assert str(error).endswith(".")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b'"text"',
+        b"\xff\xfe",
+        b"\xef\xbb\xbf{}",
+        b'{"type": "cancel", "job": NaN}',
+        b'{"type": "finished", "job": "a", "seconds": Infinity}',
+        b'{"type": "finished", "job": "a", "seconds": 1e999}',
+        b'{"type": "nobody"}',
+        b'{"type": ["cancel"]}',
+        b"{}",
+        b'{"type": "cancel"}',
+        b'{"type": "cancel", "job": 1}',
+        b'{"type": "cancel", "job": "a", "more": 1}',
+        b'{"type": "step", "job": "a", "index": true, "step": 1, "steps": 1}',
+        b'{"type": "cancel", "job": "a", "arrays": 5}',
+        b'{"type": "cancel", "job": "a", "arrays": [5]}',
+        b'{"type": "step", "job": "a", "index": 0, "step": 1, "steps": 1, "preview": "not pixels"}',
+        b'{"type": "accepted", "job": "a", "ahead": ' + b"9" * 5000 + b"}",
+        b'{"type": "accepted", "job": "a", "ahead": ' + b"9" * 4000 + b', "more": 1}',
+    ],
+)
+def test_headers_that_no_generator_of_ours_writes_are_refused(header: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        receive(frame(header))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"bytes": 4},
+        {"bytes": -3},
+        {"bytes": 3.5},
+        {"bytes": None},
+        {"bytes": 10**100},
+        {"shape": []},
+        {"shape": [1, 1, 1, 1, 3]},
+        {"shape": [-3]},
+        {"shape": [0]},
+        {"shape": [True, 3]},
+        {"shape": [3.0]},
+        {"shape": ["3"]},
+        {"shape": 3},
+        {"shape": None},
+        {"shape": [MAX_FRAME_BYTES + 1], "bytes": MAX_FRAME_BYTES + 1},
+        {"shape": [2**31, 2**31], "bytes": 2**62},
+        {"shape": [10**4000], "bytes": 10**4000},
+        {"dtype": "object"},
+        {"dtype": "float64"},
+        {"dtype": ["uint8"]},
+        {"dtype": None},
+        {"name": None},
+        {"name": 7},
+    ],
+)
+def test_arrays_that_lie_about_themselves_are_refused(changes: dict) -> None:
+    with pytest.raises(ProtocolError):
+        read_frame(with_array(**changes))
+
+
+def test_true_is_not_the_number_one() -> None:
+    described = {"name": "image", "dtype": "uint8", "shape": [1], "bytes": True}
+    with pytest.raises(ProtocolError):
+        read_frame(frame({"type": "x", "arrays": [described]}, b"a"))
+
+
+def test_two_arrays_of_one_name_are_refused() -> None:
+    described = {"name": "image", "dtype": "uint8", "shape": [1], "bytes": 1}
+    with pytest.raises(ProtocolError, match="twice"):
+        read_frame(frame({"type": "x", "arrays": [described, described]}, b"ab"))
+
+
+def test_an_array_named_like_a_value_is_refused() -> None:
+    described = {"name": "job", "dtype": "uint8", "shape": [1], "bytes": 1}
+    with pytest.raises(ProtocolError):
+        receive(frame({"type": "cancel", "job": "a", "arrays": [described]}, b"a"))
+
+
+def test_a_field_given_twice_does_not_slip_through() -> None:
+    with pytest.raises(ProtocolError, match="not JSON"):
+        receive(frame(b'{"type": "cancel", "job": "a", "job": "b"}'))
+
+
+def test_more_arrays_than_a_frame_may_have_are_refused() -> None:
+    described = [
+        {"name": str(index), "dtype": "uint8", "shape": [1], "bytes": 1} for index in range(MAX_ARRAYS + 1)
+    ]
+    with pytest.raises(ProtocolError, match="at most"):
+        read_frame(frame({"arrays": described}, b"a" * (MAX_ARRAYS + 1)))
+
+
+def test_a_frame_that_is_too_large_in_sum_is_refused() -> None:
+    half = {"dtype": "uint8", "shape": [MAX_FRAME_BYTES // 2 + 1], "bytes": MAX_FRAME_BYTES // 2 + 1}
+    with pytest.raises(ProtocolError, match="larger"):
+        read_frame(frame({"arrays": [{**half, "name": "a"}, {**half, "name": "b"}]}))
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+def test_deep_json_is_refused_at_any_depth(opening: str, closing: str) -> None:
+    for depth in (*range(10, 3000, 10), 100_000):
+        deep = f"{opening * depth}1{closing * depth}"
+        for header in (
+            f'{{"type": {deep}}}',
+            f'{{"type": "hello", "protocol": {deep}}}',
+            f'{{"type": "generate", "job": {deep}, "request": {{"version": {deep}}}}}',
+            f'{{"arrays": [{{"name": "a", "dtype": {deep}, "shape": [1], "bytes": 1}}]}}',
+            f'{{"arrays": [{{"name": "a", "dtype": "uint8", "shape": {deep}, "bytes": 1}}]}}',
+            f'{{"arrays": [{{"name": "a", "dtype": "uint8", "shape": [1], "bytes": {deep}}}]}}',
+        ):
+            with pytest.raises(REFUSED):
+                receive(frame(header.encode(), b"a"))
+
+
+def test_a_refusal_stays_short_however_long_the_nonsense() -> None:
+    long = "x" * 500_000
+    for header in ({"type": long}, {"type": "hello", "protocol": long}, {"type": "cancel", long: 1}):
+        with pytest.raises(ProtocolError) as caught:
+            receive(frame(header))
+        assert len(str(caught.value)) < 400
+    for change in (
+        {"model": 5, long: 1},
+        {"version": long},
+        {"seamless": long},
+        {"width": long},
+        {"strength": long},
+    ):
+        with pytest.raises(RequestError) as refused:
+            Request.from_json(Request(prompt="x").to_json() | change)
+        assert len(str(refused.value)) < 400
+
+
+def test_a_header_without_an_end_is_refused_before_it_fills_the_memory() -> None:
+    with pytest.raises(ProtocolError, match="too long"):
+        read_frame(io.BytesIO(b"x" * (MAX_HEADER_BYTES + 10)))
+
+
+def test_a_huge_claim_takes_no_memory_beyond_what_arrives() -> None:
+    claimed = 1 << 30
+    described = {"name": "image", "dtype": "uint8", "shape": [claimed], "bytes": claimed}
+    stream = frame({"type": "x", "arrays": [described]}, b"abc")
+    tracemalloc.start()
+    try:
+        with pytest.raises(ProtocolError, match="ended inside"):
+            read_frame(io.BufferedReader(stream))  # type: ignore[type-var]
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_cannot_be_read_is_not_written() -> None:
+    stream = io.BytesIO()
+    with pytest.raises(ProtocolError):
+        write_frame(stream, {"long": "x" * MAX_HEADER_BYTES})
+    with pytest.raises(ProtocolError):
+        send(stream, Finished("a", float("nan")))
+    with pytest.raises(ProtocolError):
+        write_frame(stream, {}, {str(index): PIXEL for index in range(MAX_ARRAYS + 1)})
+    assert stream.getvalue() == b""
+
+
+def test_a_request_that_is_refused_leaves_the_next_frame_readable() -> None:
+    header = {"type": "generate", "job": "a", "request": {"version": 1, "surprise": 1}}
+    stream = io.BytesIO(frame(header).getvalue() + sent(Cancel("b")))
+    with pytest.raises(RejectedError, match="does not know: surprise") as caught:
+        receive(stream)
+    assert caught.value.job == "a"
+    assert receive(stream) == Cancel("b")
+
+
+def test_another_protocol_version_is_told_in_a_sentence() -> None:
+    header = json.loads(sent(Hello(PROTOCOL_VERSION, "0", "3", [], []))) | {"protocol": PROTOCOL_VERSION + 1}
+    with pytest.raises(ProtocolError, match="different versions of Dream Textures"):
+        receive(frame(header))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"version": 99}, "format version 99"),
+        ({"version": True}, "format version True"),
+        ({"width": 8}, "The width must be a whole number from 16"),
+        ({"height": True}, "The height must be"),
+        ({"seed": -1}, "The seed must be"),
+        ({"count": 0}, "The number of images"),
+        ({"strength": 1.5}, "The strength must be a number from 0 to 1"),
+        ({"guidance_scale": "7"}, "The guidance scale"),
+        ({"seamless": "yes"}, "choose from: "),
+        ({"maps": []}, "at least one map"),
+        ({"maps": ["colour"]}, "no map 'colour'"),
+        ({"maps": "normal"}, "list of names"),
+        ({"prompt": "  "}, "Type what the texture should be"),
+        ({"prompt": "x" * (MAX_TEXT + 1)}, "longer than"),
+        ({"prompt": "\ud800"}, "not valid Unicode"),
+        ({"prompt": None}, "must be text"),
+        ({"model": ""}, "Choose a model"),
+        ({"task": "maps"}, "Choose the image"),
+        ({"source": {}}, "is incomplete"),
+        ({"source": {"sha256": "0" * 64, "width": 1, "height": 1, "path": "x"}}, "does not know: path"),
+        ({"source": {"sha256": "0" * 64, "width": 1, "height": 1, "name": "../x.png"}}, "bare file name"),
+        ({"source": {"sha256": "X" * 64, "width": 1, "height": 1}}, "SHA-256"),
+    ],
+)
+def test_a_request_out_of_range_says_so_in_a_sentence(change: dict, words: str) -> None:
+    with pytest.raises(RequestError, match=words) as caught:
+        Request.from_json(Request(prompt="brick").to_json() | change)
+    assert str(caught.value).endswith(".")
+
+
+def test_the_recipe_of_one_image_makes_that_image_alone() -> None:
+    request = Request(prompt="brick", seed=MAX_SEED, count=3)
+    assert (request.for_image(0).seed, request.for_image(1).seed) == (MAX_SEED, 0)
+    assert request.for_image(2).count == 1
+    assert request.for_image(2).for_image(0) == request.for_image(2)
+
+
+def test_the_maps_are_always_in_the_same_order() -> None:
+    assert Request(prompt="x", maps=("ao", "normal", "ao")).maps == ("normal", "ao")
