@@ -15,6 +15,9 @@ RECIPE_KEYWORD = "dream_textures"
 """The keyword of the PNG text chunk that holds the recipe."""
 
 RECIPE_FORMAT = 1
+PICTURES = (*MAPS, "sheet")
+"""What a picture with a recipe can be: a map, or the sheet that shows them all."""
+
 MAX_RECIPE = 1 << 20
 _MAX_RELIEF = 100.0
 _FIELDS = {"format", "version", "map", "relief", "seams", "request"}
@@ -28,7 +31,7 @@ class RecipeError(RequestError):
 class Recipe:
     """``request`` makes this picture again; the rest says what it is.
 
-    ``version`` is the version of Dream Textures that made it, ``map`` which map it is, ``relief`` the height's
+    ``version`` is the version of Dream Textures that made it, ``map`` which of `PICTURES` it is, ``relief`` the height's
     full range as a fraction of the shorter side, ``seams`` the seam report as it was measured.
     """
 
@@ -80,7 +83,7 @@ def parse_recipe(text: str) -> Recipe:
     version, relief, seams = data["version"], data["relief"], data["seams"]
     if (
         not isinstance(version, str)
-        or data["map"] not in MAPS
+        or data["map"] not in PICTURES
         or isinstance(relief, bool)
         or not isinstance(relief, (int, float))
         or not 0 <= relief <= _MAX_RELIEF

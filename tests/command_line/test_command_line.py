@@ -79,7 +79,7 @@ def test_an_existing_file_is_kept_and_the_new_set_gets_its_own_name(tmp_path: Pa
 def test_the_same_seed_makes_the_same_bytes_and_the_recipe_makes_them_again(tmp_path: Path) -> None:
     names = make(tmp_path / "one")
     make(tmp_path / "two")
-    recipe = tmp_path / "one" / "mossy-red-brick-wall_7_normal.png"
+    recipe = tmp_path / "one" / "mossy-red-brick-wall_7_sheet.png"
     done = call("generate", "--recipe", recipe, "--out", tmp_path / "three")
     assert done.returncode == 0, done.stderr
     for name in names:
