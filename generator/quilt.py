@@ -12,7 +12,7 @@ from generator.resample import resize
 _SHORTEST = 0.66  # A period shorter than this share of the picture would throw too much of it away.
 _LEAST_OVERLAP = 0.06
 _SEARCH = 192  # Columns of the copy on which periods are compared.
-_PRICE = 0.5  # What losing all of the picture would cost, where 1 is a cut through unrelated pixels.
+_PRICE = 1.0  # What losing all of the picture would cost, where 1 is a cut through unrelated pixels.
 _FEATHER = 1.5  # Pixels: as soft as a drawn edge, no softer, or fine grain would fade along the cut.
 Costs = npt.NDArray[np.float32]
 Path = npt.NDArray[np.intp]

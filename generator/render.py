@@ -7,7 +7,9 @@ import numpy as np
 
 from generator.material import FloatArray
 
-DIELECTRIC = 0.04  # Reflectance straight on of nearly everything that is no metal: an index of refraction of 1.5.
+DIELECTRIC = (
+    0.04  # Reflectance straight on of nearly everything that is no metal: an index of refraction of 1.5.
+)
 _SMOOTHEST = 0.04  # Roughness below this is a mirror whose highlight falls between pixels.
 
 
@@ -64,8 +66,12 @@ def shade(
     alpha2 = np.maximum(roughness, _SMOOTHEST).astype(np.float32) ** 4
     across = np.clip(dot(normal, half), 0, 1)
     spread = across * across * (alpha2 - 1) + 1
-    distribution = alpha2 / np.maximum(spread * spread, np.float32(1e-9))  # Times pi, as the light's irradiance is.
-    masking = lit * np.sqrt(seen * seen * (1 - alpha2) + alpha2) + seen * np.sqrt(lit * lit * (1 - alpha2) + alpha2)
+    distribution = alpha2 / np.maximum(
+        spread * spread, np.float32(1e-9)
+    )  # Times pi, as the light's irradiance is.
+    masking = lit * np.sqrt(seen * seen * (1 - alpha2) + alpha2) + seen * np.sqrt(
+        lit * lit * (1 - alpha2) + alpha2
+    )
     visibility = np.float32(0.5) / np.maximum(masking, np.float32(1e-6))
     grazing = (1 - np.clip(dot(view, half), 0, 1)) ** 5
     metal = metallic[..., None]

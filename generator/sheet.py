@@ -11,6 +11,7 @@ import numpy.typing as npt
 from generator import studio
 from generator.material import MAPS, FloatArray, Material
 from generator.render import linear_to_srgb, tone
+from generator.resample import resize
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -21,6 +22,7 @@ _WALL = 680
 _BALL = 620
 _THUMBNAIL = 104
 _GAP = 18
+_ENOUGH = 1024  # Shorter side of what is shown; nothing on the sheet is larger.
 _BACKGROUND = (0.012, 0.085)  # Linear light in the corners and behind the ball.
 _LABELS = {
     "basecolor": "Base colour",
@@ -39,6 +41,10 @@ def render_sheet(material: Material, title: str = "") -> npt.NDArray[np.uint8]:
     """
     from PIL import Image
 
+    rows, columns = material.height.shape
+    if min(rows, columns) > _ENOUGH:  # Once to a handy size, instead of every time from the full one.
+        factor = _ENOUGH / min(rows, columns)
+        material = studio.scaled(material, round(columns * factor), round(rows * factor))
     centre = (_WALL + 2 * _MARGIN + (_WIDTH - _WALL - 2 * _MARGIN) // 2, _MARGIN + _WALL // 2 - 8)
     scene = _backdrop(centre)
     light, coverage = studio.ball(material, _BALL)
@@ -48,7 +54,7 @@ def render_sheet(material: Material, title: str = "") -> npt.NDArray[np.uint8]:
     sheet = Image.fromarray(_display(scene))
     _paste(sheet, _display(studio.wall(material, _WALL)), _MARGIN, _MARGIN, radius=10)
     _lay_out_maps(sheet, material)
-    _write_title(sheet, material, title)
+    _write_title(sheet, f"{columns} x {rows}   ·   relief {material.relief * 100:.1f} %", title)
     return np.asarray(sheet).copy()
 
 
@@ -64,7 +70,7 @@ def _backdrop(centre: tuple[int, int]) -> FloatArray:
     room = corner + (glow - corner) * np.exp(-1.6 * ((across + 0.1) ** 2 + (down + 0.05) ** 2))
     table = 1 / (1 + np.exp(-(down - 0.46) * 28)) * np.exp(-2.5 * across**2)
     room = room + 0.035 * table * np.exp(-6 * (down - 0.46).clip(0))
-    below = down - 0.515
+    below = down - 0.5
     contact = np.exp(-((across - 0.02) ** 2) / 0.025 - below**2 / 0.0009)
     soft = np.exp(-((across - 0.08) ** 2) / 0.11 - below**2 / 0.006)
     room = room * (1 - 0.85 * np.clip(0.75 * contact + 0.6 * soft, 0, 1))
@@ -84,11 +90,11 @@ def _paste(sheet: Image.Image, pixels: npt.NDArray[np.uint8], left: int, top: in
 def _lay_out_maps(sheet: Image.Image, material: Material) -> None:
     from PIL import ImageDraw
 
-    small = studio.scaled(material, *_thumbnail_size(material))
+    size = _thumbnail_size(material)
     draw = ImageDraw.Draw(sheet)
     top = _HEIGHT - _MARGIN - _THUMBNAIL - 22
     for index, name in enumerate(MAPS):
-        field: FloatArray = getattr(small, name)
+        field: FloatArray = resize(getattr(material, name), *size)
         if name == "normal":
             field = field * np.float32(0.5) + np.float32(0.5)
         if field.ndim == 2:
@@ -97,7 +103,11 @@ def _lay_out_maps(sheet: Image.Image, material: Material) -> None:
         left = _MARGIN + index * (_THUMBNAIL + _GAP)
         _paste(sheet, (np.clip(shown, 0, 1) * 255 + 0.5).astype(np.uint8), left, top, radius=6)
         draw.text(
-            (left + _THUMBNAIL / 2, top + _THUMBNAIL + 8), _LABELS[name], (168, 171, 178), _font(14), anchor="ma"
+            (left + _THUMBNAIL / 2, top + _THUMBNAIL + 8),
+            _LABELS[name],
+            (168, 171, 178),
+            _font(14),
+            anchor="ma",
         )
 
 
@@ -108,7 +118,7 @@ def _thumbnail_size(material: Material) -> tuple[int, int]:
     return max(_THUMBNAIL, round(columns * factor)), max(_THUMBNAIL, round(rows * factor))
 
 
-def _write_title(sheet: Image.Image, material: Material, title: str) -> None:
+def _write_title(sheet: Image.Image, facts: str, title: str) -> None:
     from PIL import ImageDraw
 
     draw = ImageDraw.Draw(sheet)
@@ -120,8 +130,7 @@ def _write_title(sheet: Image.Image, material: Material, title: str) -> None:
         shown = shown[:-2].rstrip(" ,…") + "…" if len(shown) > 2 else ""
     base = _HEIGHT - _MARGIN - 40
     draw.text((right, base), shown, (235, 236, 238), font, anchor="rs")
-    rows, columns = material.height.shape
-    note = f"{columns} × {rows}   ·   relief {material.relief * 100:.1f} %   ·   seamless PBR material"
+    note = f"{facts}   ·   seamless PBR material"
     draw.text((right, base + 26), note, (140, 143, 150), _font(15), anchor="rs")
 
 

@@ -44,8 +44,14 @@ class _SoftBox:
 
 _BOXES = (
     _SoftBox(_KEY, (0.55, 0.45), np.array([5.2, 5.0, 4.7], np.float32)),
-    _SoftBox(normalised(np.array([0.9, 0.15, 0.35], np.float32)), (0.18, 0.9), np.array([2.0, 2.2, 2.5], np.float32)),
-    _SoftBox(normalised(np.array([0.1, 0.95, -0.1], np.float32)), (0.9, 0.3), np.array([1.6, 1.6, 1.6], np.float32)),
+    _SoftBox(
+        normalised(np.array([0.9, 0.15, 0.35], np.float32)),
+        (0.18, 0.9),
+        np.array([2.0, 2.2, 2.5], np.float32),
+    ),
+    _SoftBox(
+        normalised(np.array([0.1, 0.95, -0.1], np.float32)), (0.9, 0.3), np.array([1.6, 1.6, 1.6], np.float32)
+    ),
 )
 
 
@@ -66,8 +72,10 @@ def _surroundings(direction: FloatArray, roughness: FloatArray) -> FloatArray:
 def _lit(surface: _Surface, normal: FloatArray, view: FloatArray) -> FloatArray:
     """The surface in the studio: key light, rim light and all around, ``(..., 3)`` linear."""
     colour, rough, metal = surface.colour, surface.roughness, surface.metallic
-    result = shade(colour, normal, rough, metal, view, _KEY) * (_KEY_COLOUR * surface.shadow[..., None])
-    result += shade(colour, normal, rough, metal, view, _RIM) * _RIM_COLOUR
+    # The lights have a size: a smooth surface shows their boxes, not a point that would sparkle on every grain.
+    broad = np.maximum(rough, np.float32(0.35))
+    result = shade(colour, normal, broad, metal, view, _KEY) * (_KEY_COLOUR * surface.shadow[..., None])
+    result += shade(colour, normal, broad, metal, view, _RIM) * _RIM_COLOUR
     cosine = np.maximum(dot(normal, view), np.float32(1e-3))
     mirrored = normal * (2 * cosine[..., None]) - view
     even = np.ones_like(rough)
@@ -91,11 +99,19 @@ class _Surface:
 
 
 def scaled(material: Material, width: int, height: int) -> Material:
-    """The material at another size, with normals of unit length; ``relief`` is a share of the side and stays."""
+    """The material at another size; ``relief`` is a share of the side and stays.
+
+    Normals that a reduction averages away make the surface rougher instead (Toksvig 2005), so that fine grain does
+    not sparkle when seen from afar.
+    """
+    normal = resize(material.normal, width, height)
+    length = np.clip(np.sqrt(dot(normal, normal)), 0.3, 1)
+    roughness = resize(material.roughness, width, height)
+    spread = np.minimum(2 * (1 - length) / length, np.float32(0.3))
     return Material(
         basecolor=resize(material.basecolor, width, height),
-        normal=normalised(resize(material.normal, width, height)),
-        roughness=resize(material.roughness, width, height),
+        normal=normalised(normal),
+        roughness=(roughness**4 + spread).clip(0, 1) ** np.float32(0.25),
         height=resize(material.height, width, height),
         ao=resize(material.ao, width, height),
         metallic=resize(material.metallic, width, height),
@@ -107,7 +123,9 @@ def wall(material: Material, side: int) -> FloatArray:
     """The material repeated at least twice each way on a lit wall seen straight on: ``(side, side, 3)`` linear."""
     rows, columns = material.height.shape
     longer = max(rows, columns)
-    small = scaled(material, max(1, round(side / 2 * columns / longer)), max(1, round(side / 2 * rows / longer)))
+    small = scaled(
+        material, max(1, round(side / 2 * columns / longer)), max(1, round(side / 2 * rows / longer))
+    )
     tall, wide = small.height.shape
     shadow = _cast_shadow(small)
 
@@ -164,7 +182,9 @@ def ball(material: Material, side: int) -> tuple[FloatArray, FloatArray]:
     edge = np.flatnonzero((distance >= 1 - depth - pixel) & (distance < 1 + pixel))
     pixels = np.concatenate([inner] + [edge] * len(_EDGE_SAMPLES))
     offsets = np.zeros((pixels.size, 2), np.float32)
-    offsets[inner.size :] = np.repeat(np.array(_EDGE_SAMPLES, np.float32), edge.size, axis=0) / np.float32(radius)
+    offsets[inner.size :] = np.repeat(np.array(_EDGE_SAMPLES, np.float32), edge.size, axis=0) / np.float32(
+        radius
+    )
     weight = np.where(np.arange(pixels.size) < inner.size, 1.0, 1.0 / len(_EDGE_SAMPLES))
     x = place[pixels % side] + offsets[:, 0]
     y = -(place[pixels // side] + offsets[:, 1])

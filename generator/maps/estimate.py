@@ -71,7 +71,9 @@ def _relief(structure: Structure, shorter: int) -> float:
     the same slope lifts a fine grain less than a broad stone.
     """
     if structure.joint_width > 0.0:
-        return float(np.clip(0.9 * structure.joint_width, 0.006, _RELIEF[1]))  # Joints are about as deep as wide.
+        return float(
+            np.clip(0.9 * structure.joint_width, 0.006, _RELIEF[1])
+        )  # Joints are about as deep as wide.
     soft = blur(structure.height, max(0.7, shorter / 1024))
     across = np.diff(soft, axis=1, append=soft[:, :1])
     down = np.diff(soft, axis=0, append=soft[:1])

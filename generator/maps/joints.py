@@ -11,7 +11,9 @@ import numpy.typing as npt
 from generator.material import FloatArray
 from generator.resample import blur, resize
 
-_WORKING = 384  # The shorter side at which joints are sought; finer ones than a pixel of it are cracks, not joints.
+_WORKING = (
+    384  # The shorter side at which joints are sought; finer ones than a pixel of it are cracks, not joints.
+)
 _NETWORK = 128  # The side at which it is seen whether they hang together.
 _WIDEST = (1 / 24, 1 / 10)  # Widths, by the shorter side, up to which a structure counts as thin.
 _AREA = (0.02, 0.42)
@@ -46,7 +48,9 @@ def find_joints(luminance: FloatArray, saturation: FloatArray) -> Joints | None:
         small = blur(resize(feature, columns, rows), 0.003 * min(rows, columns))
         for sign, preference in zip((1.0, -1.0), preferences, strict=True):
             for widest in _WIDEST:
-                found = _candidate(small * np.float32(sign), max(3, round(widest * min(rows, columns))), preference)
+                found = _candidate(
+                    small * np.float32(sign), max(3, round(widest * min(rows, columns))), preference
+                )
                 if found is not None and (best is None or found.score > best.score):
                     best = found
     if best is None:

@@ -79,7 +79,9 @@ def _stones(found: Joints, bands: list[FloatArray], luminance: FloatArray) -> Fl
     worn += blur(found.mask, joint) * np.float32(0.25)
     finest = max(2, min(len(bands), int(np.log2(max(2.0 * joint, 4.0)))))
     grain = _to_unit(_equalised_sum(bands, luminance, finest)) - np.float32(0.5)
-    return _to_unit(np.float32(1.0) - worn + np.float32(0.3) * grain * (np.float32(1.0) - np.float32(0.6) * worn))
+    return _to_unit(
+        np.float32(1.0) - worn + np.float32(0.3) * grain * (np.float32(1.0) - np.float32(0.6) * worn)
+    )
 
 
 def _bands(image: FloatArray) -> list[FloatArray]:
@@ -122,7 +124,11 @@ def _equalised_sum(bands: list[FloatArray], like: FloatArray, count: int) -> Flo
         band = bands[index]
         spread = float(np.sqrt(np.mean(np.square(band)))) + 1e-6
         # The finest scales are half noise; beyond a sixteenth of the picture there is more light than relief.
-        target = 0.02 * 2.0 ** (_SLOPE_OF_SPECTRUM * min(index, 2 * (widest - 0.75) - index)) * _TRUST.get(index, 1.0)
+        target = (
+            0.02
+            * 2.0 ** (_SLOPE_OF_SPECTRUM * min(index, 2 * (widest - 0.75) - index))
+            * _TRUST.get(index, 1.0)
+        )
         gain = min((target / spread) ** _EQUALISED, 4.0)
         limit = np.float32(3.0 * spread)
         part = np.tanh(band / limit) * (limit * np.float32(gain))
