@@ -19,7 +19,7 @@ Progress = Callable[[str, float], None]
 
 SMALLEST, LARGEST = 16, 8192
 _DARKEST, _LIGHTEST = 0.15, 0.953
-"""sRGB values of albedo 0.02 and 0.9, the range of real matter."""
+"""sRGB values of albedo 0.02 and 0.9, the range of real matter; the darkest is one of brightness, not of a channel."""
 
 
 def generate(
@@ -68,17 +68,26 @@ def finish(surface: Surface, report: Progress) -> Material:
     height -= np.float32(lowest)
     height *= np.float32(1 / relief)
     np.clip(height, 0, 1, out=height)
-    colour = np.empty((*height.shape, 3), np.float32)
-    for channel in range(3):
-        colour[..., channel] = surface.colour[channel]
-    surface.colour = np.zeros((3, 0, 0), np.float32)
-    # Metals reflect more than any albedo; only the floor is common to all.
-    np.clip(colour, _DARKEST, _LIGHTEST, out=colour)
+    colour = _bounded_colour(surface)
     normal = normal_from_height(height, relief)
     report("occlusion", 0.8)
     ao = occlusion_from_height(height, relief)
     report("done", 1.0)
     return Material(colour, normal, _bounded(surface.roughness, 0.02), height, ao, _bounded(surface.metallic, 0.0), relief)
+
+
+def _bounded_colour(surface: Surface) -> FloatArray:
+    """The surface's colour as ``(H, W, 3)`` within the range of real matter; takes the planes from the surface."""
+    planes, surface.colour = surface.colour, np.zeros((3, 0, 0), np.float32)
+    lift = planes[0] * np.float32(-0.3)
+    lift -= planes[1] * np.float32(0.59)
+    lift -= planes[2] * np.float32(0.11)
+    lift += np.float32(_DARKEST)
+    np.maximum(lift, 0, out=lift)
+    colour = np.empty((*lift.shape, 3), np.float32)
+    for channel in range(3):
+        np.add(planes[channel], lift, out=colour[..., channel])
+    return np.clip(colour, 0.05, _LIGHTEST, out=colour)
 
 
 def _bounded(field: FloatArray, low: float) -> FloatArray:

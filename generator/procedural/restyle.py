@@ -90,8 +90,8 @@ def _tint(layered: Surface, description: Description, strength: float) -> None:
 def _fade_in(layered: Surface, name: str, description: Description, strength: float) -> None:
     """Apply a layer at a share of its amount, then blend it by the same share, so that it grows from nothing."""
     before = [layered.colour.copy(), layered.height.copy(), layered.roughness.copy(), layered.metallic.copy()]
-    registry.apply(name, layered, description, description.amount(name) * (0.35 + 0.65 * strength))
-    blend = np.float32(min(1.0, 1.8 * strength))
+    registry.apply(name, layered, description, description.amount(name) * (0.15 + 0.85 * strength))
+    blend = np.float32(min(1.0, 3.0 * strength))
     after = [layered.colour, layered.height, layered.roughness, layered.metallic]
     for old, new in zip(before, after, strict=True):
         new -= old

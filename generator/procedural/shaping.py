@@ -10,18 +10,40 @@ from generator.material import FloatArray
 from generator.procedural.space import IntArray, Space
 
 
+_STRIP = 65536
+"""Elements handled at once where a formula needs several passes, so that they stay in the processor's cache."""
+
+
 def smoothstep(field: FloatArray, low: float | FloatArray, high: float | FloatArray) -> FloatArray:
     """0 below ``low``, 1 above ``high`` (or the reverse where ``high`` is less), smooth between."""
-    t = field - np.float32(low) if isinstance(low, (int, float)) else field - low
-    span = high - low
-    t *= np.float32(1.0 / span) if isinstance(span, (int, float)) else np.reciprocal(span)
-    np.clip(t, 0, 1, out=t)
-    return t * t * (3 - 2 * t)
+    if np.ndim(low) == 0 and np.ndim(high) == 0 and field.ndim == 2:
+        out = np.empty(field.shape, np.float32)
+        step = max(1, _STRIP // field.shape[1])
+        for top in range(0, field.shape[0], step):
+            _smoothstep(field[top : top + step], np.float32(low), np.float32(1 / (high - low)), out[top : top + step])
+        return out
+    out = np.empty(np.broadcast_shapes(field.shape, np.shape(low), np.shape(high)), np.float32)
+    return _smoothstep(field, low, np.reciprocal(np.asarray(high - low, np.float32)), out)
+
+
+def _smoothstep(
+    field: FloatArray, low: float | FloatArray, scale: np.float32 | FloatArray, out: FloatArray
+) -> FloatArray:
+    np.subtract(field, low, out=out)
+    out *= scale
+    np.clip(out, 0, 1, out=out)
+    slope = out * np.float32(-2)
+    slope += 3
+    out *= out
+    out *= slope
+    return out
 
 
 def mix(first: FloatArray, second: FloatArray | float, amount: FloatArray | float) -> FloatArray:
     """``first`` where ``amount`` is 0, ``second`` where it is 1."""
-    return first + (second - first) * amount
+    out = (second - first) * amount
+    out += first
+    return out
 
 
 def smooth_maximum(first: FloatArray, second: FloatArray, radius: float) -> FloatArray:

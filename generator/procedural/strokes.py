@@ -52,8 +52,9 @@ def draw(space: Space, salt: str, per_square: float, brush: Brush) -> Strokes:
     count = nx * ny
     # A hashed order, so that the overlap shows no rows of the grid that spreads the roots.
     cell = np.argsort(space.each(f"{salt}/order", count), kind="stable")
-    root_x = (cell % nx + space.each(f"{salt}/x", count)) * (across / nx)
-    root_y = (cell // nx + space.each(f"{salt}/y", count)) * (down / ny)
+    root_x = (cell % nx + space.each(f"{salt}/x", count)) * np.float32(across / nx)
+    root_y = (cell // nx + space.each(f"{salt}/y", count)) * np.float32(down / ny)
+    root_x, root_y = root_x.astype(np.float32), root_y.astype(np.float32)
 
     def between(name: str, pair: tuple[float, float]) -> FloatArray:
         return np.float32(pair[0]) + np.float32(pair[1] - pair[0]) * space.each(f"{salt}/{name}", count)

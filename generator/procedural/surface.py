@@ -12,6 +12,9 @@ from generator.procedural.noise import blur
 from generator.procedural.shaping import spread_of
 from generator.procedural.space import IntArray, Space
 
+_FAINT = 0.0005
+"""Relief with a deviation below this many units has no hollows to speak of: polish, not pits."""
+
 
 @dataclass
 class Surface:
@@ -43,7 +46,7 @@ class Surface:
         if sigma not in self._cavities:
             low = blur(self.height, sigma, self.space.pixel)
             low -= self.height
-            low *= np.float32(1 / max(spread_of(low), 1e-6))
+            low *= np.float32(1 / max(spread_of(low), _FAINT))
             np.clip(low, -4, 4, out=low)
             self._cavities[sigma] = low
         return self._cavities[sigma]

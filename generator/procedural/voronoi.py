@@ -123,8 +123,8 @@ def _nearest(
     index, near, u, v = out
     cx, cy = np.floor(x / table.step[0]).astype(np.int32), np.floor(y / table.step[1]).astype(np.int32)
     wx, wy = cx % table.nx, cy % table.ny
-    x = x - (cx - wx) * table.step[0]
-    y = y - (cy - wy) * table.step[1]
+    x = x - (cx - wx).astype(np.float32) * table.step[0]
+    y = y - (cy - wy).astype(np.float32) * table.step[1]
     base = ((wy + _MARGIN) * table.stride + wx + _MARGIN).astype(np.intp)
     best = base.copy()
     nearest = np.full(x.shape, np.inf, np.float32)

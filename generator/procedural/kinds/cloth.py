@@ -34,7 +34,7 @@ def _weave(
     x = (space.x + warp[0]) * np.float32(nx / space.extent[0])
     y = (space.y + warp[1]) * np.float32(ny / space.extent[1])
     ix, iy = np.floor(x).astype(np.int32), np.floor(y).astype(np.int32)
-    fx, fy = x - ix - np.float32(0.5), y - iy - np.float32(0.5)
+    fx, fy = x - np.floor(x) - np.float32(0.5), y - np.floor(y) - np.float32(0.5)
 
     def state(dy: IntArray | int, dx: IntArray | int) -> FloatArray:
         return over.astype(np.float32).take(((iy + dy) % ny_table) * nx_table + (ix + dx) % nx_table)
@@ -94,11 +94,11 @@ def wool(space: Space, description: Description) -> Surface:
     x = (space.x + warp[0]) * np.float32(nx / space.extent[0])
     y = (space.y + warp[1]) * np.float32(ny / space.extent[1])
     column = np.floor(x).astype(np.int32)
-    fx = (x - column - np.float32(0.5)) * 2
+    fx = (x - np.floor(x) - np.float32(0.5)) * 2
     leg = np.abs(fx)
     rise = y + np.float32(0.92) * leg
     stitch = np.floor(rise).astype(np.int32)
-    s = rise - stitch - np.float32(0.5)
+    s = rise - np.floor(rise) - np.float32(0.5)
     bow = np.sin(np.clip(leg, 0, 1) * np.float32(np.pi * 0.86) + np.float32(0.22))
     body = np.sqrt(np.maximum(1 - np.square(s * 2.04), 0))
     height = body * (0.45 + 0.55 * np.maximum(bow, 0))

@@ -27,15 +27,15 @@ def sand(space: Space, description: Description) -> Surface:
     unit = description.size
     lines = max(2, round(15 / unit * space.extent[1]))
     drift = noise(space, 2.4 / unit, "sand/drift", 4, 0.45, (1.3, 1.0))
-    phase = space.y * np.float32(lines / space.extent[1]) + drift * 0.75 + noise(space, 9 / unit, "sand/fork", 3, 0.5) * 0.1
+    phase = space.y * np.float32(lines / space.extent[1]) + drift * 0.75 + noise(space, 9 / unit, "sand/fork", 4, 0.55) * 0.16
     tooth = phase - np.floor(phase)
-    ripple = np.where(tooth < 0.68, smoothstep(tooth, 0.0, 0.68), 1 - smoothstep(tooth, 0.68, 1.0))
+    ripple = np.where(tooth < 0.62, smoothstep(tooth, -0.04, 0.66), 1 - smoothstep(tooth, 0.58, 1.04))
     strong = 0.9 if description.says("wavy") or space.pick("sand/windy") > 0.25 else 0.3
-    strength = strong * (0.55 + 0.45 * smoothstep(noise(space, 2.2 / unit, "sand/calm", 3), -1.2, 0.8))
+    strength = strong * (0.3 + 0.7 * smoothstep(noise(space, 3.2 / unit, "sand/calm", 4), -1.2, 1.0))
     grains = noise(space, 110, "sand/grains", 3, 0.85)
     dents = noise(space, 14 / unit, "sand/dents", 5, 0.6)
     dune = noise(space, 1.6, "sand/dune", 3, 0.5)
-    height = ripple * strength * np.float32(0.0115 * unit) + dune * np.float32(0.008)
+    height = ripple * strength * np.float32(0.0078 * unit) + dune * np.float32(0.008)
     height += dents * np.float32(0.0008) + grains * np.float32(0.00032)
     base = palette(space, description, "sand", ("c3a77c", "cdb790", "b8946a", "d3c3a2"), chroma=0.8)[0]
     tone = 0.55 + 0.1 * grains + 0.05 * dents + 0.09 * (ripple - 0.5) * strength + 0.04 * dune

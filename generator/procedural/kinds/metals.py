@@ -13,7 +13,7 @@ from generator.procedural.layout import Pieces, ashlar, lay, running
 from generator.procedural.noise import noise
 from generator.procedural.palette import palette, toned
 from generator.procedural.registry import family
-from generator.procedural.shaping import flat, lookup, mix, smoothstep
+from generator.procedural.shaping import cover, flat, lookup, mix, smoothstep
 from generator.procedural.space import Space
 from generator.procedural.strokes import Brush, draw
 from generator.procedural.surface import Surface, surface
@@ -55,12 +55,13 @@ def metal(space: Space, description: Description) -> Surface:
         colour = flat(tint) * tone
         colour = mix(colour, colour * flat((0.74, 0.66, 0.62)), tarnish * 0.75)
         roughness = roughness + 0.16 * tarnish
-        verdigris = smoothstep(noise(space, 5, "metal/verdigris", 6, 0.64) - 2 * description.amount("weathered"), 3.9, 1.2)
-        aged = description.amount("weathered") * (1 - verdigris) * (description.metal not in ("iron", "lead", "zinc"))
+        greens = description.metal in ("copper", "brass", "bronze")
+        crust = noise(space, 3, "metal/verdigris", 7, 0.66) + 0.4 * noise(space, 20, "metal/run", 4, 0.6, (1, 6))
+        aged = cover(crust, min(0.55 * description.amount("weathered", "worn"), 0.9), 0.3) * np.float32(greens)
         green = flat(rgb("5f9a86")) * (1 + 0.08 * noise(space, 30, "metal/crust", 4, 0.7))
-        colour = mix(colour, green, np.clip(aged * 1.4, 0, 0.95))
-        metallic = 1 - np.clip(aged * 1.4, 0, 1)
-        return surface(space, colour, relief, np.clip(roughness + 0.4 * aged, 0, 1), metallic)
+        colour = mix(colour, green, aged * 0.92)
+        metallic = 1 - aged
+        return surface(space, colour, relief + aged * np.float32(0.0004), np.clip(roughness + 0.4 * aged, 0, 1), metallic)
     return surface(space, flat(tint) * tone, relief, roughness, 1.0)
 
 

@@ -100,17 +100,17 @@ def granite(space: Space, description: Description) -> Surface:
     unit = description.size
     base = palette(space, description, "granite", ("9a938b", "b09487", "5c5d5f", "8b9096"), chroma=0.5)[0]
     warp = wobble(space, "granite", 40 / unit, 0.0035 * unit, 3)
-    coarse = voronoi(space, 62 / unit, "granite/coarse", 0.9, warp)
-    light = shade(base, 0.13, 0.7)
+    coarse = voronoi(space, 74 / unit, "granite/coarse", 0.9, warp)
+    light = shade(base, 0.17 if float(base.mean()) > 0.35 else 0.3, 0.7)
     dark = shade(rgb("2c2c2e"), 0.0, 1.0)
-    minerals = np.stack([base, light, shade(base, -0.1), shade(base, 0.04, 1.4, 12), light, dark])
+    minerals = np.stack([base, light, shade(base, -0.1), shade(base, 0.04, 1.4, 12), shade(base, 0.08), base, dark])
     tints = scatter(space, "granite/tint", minerals.astype(np.float32), coarse.count, 0.025, 0.2, 8)
     colour = lookup(tints, coarse.index)
     fine = voronoi(space, 120 / unit, "granite/fine", 0.9, warp)
     mica = (space.each("granite/mica", fine.count) < 0.2).astype(np.float32).take(fine.index)
     cluster = smoothstep(noise(space, 22 / unit, "granite/cluster", 4, 0.6), -0.6, 1.0)
     colour = mix(colour, flat(dark), mica * cluster * 0.9)
-    colour *= 1 + 0.05 * noise(space, 5, "granite/clouds", 5)
+    colour *= 1 + 0.05 * noise(space, 5, "granite/clouds", 5) + 0.05 * noise(space, 150, "granite/cleavage", 2, 0.9)
     height = each_in(space, "granite/out", coarse.index, coarse.count) * np.float32(0.0002)
     height += noise(space, 20, "granite/relief", 5) * np.float32(0.0004)
     roughness = 0.3 + 0.05 * noise(space, 7, "granite/smudge", 5, 0.65) + 0.06 * mica

@@ -63,8 +63,9 @@ def grain(space: Space, salt: str, unit: float, rings: float = 26, knots: float 
     late = np.power(tooth, 2.2) * (1 - smoothstep(tooth, 0.9, 1.0))
     late *= 0.55 + 0.3 * noise(space, 5 / unit, f"{salt}/years", 2, 0.5, (1, 6))
     fibre = noise(space, 70 / unit, f"{salt}/fibre", 3, 0.75, (1, 26))
+    fibre += 0.6 * noise(space, 230 / unit, f"{salt}/hair", 2, 0.9, (1, 40))
     fibre += 0.5 * noise(space, 18 / unit, f"{salt}/strand", 2, 0.6, (1, 14))
-    pores = smoothstep(noise(space, 120 / unit, f"{salt}/pores", 2, 0.7, (1, 14)), 1.2, 2.3)
+    pores = smoothstep(noise(space, 200 / unit, f"{salt}/pores", 2, 0.7, (1, 18)), 1.3, 2.3)
     return Grain(np.clip(late, 0, 1), fibre, pores, knot)
 
 
@@ -73,11 +74,11 @@ def stain(space: Space, wood: Grain, tint: FloatArray, salt: str, contrast: floa
     drift = noise(space, 2.5, f"{salt}/drift", 4, 0.55)
     if tint.ndim == 1:
         tint = np.broadcast_to(flat(tint), (3, *space.shape))
-    dark = tint * flat((0.66, 0.58, 0.52))
+    dark = tint * flat((0.62, 0.53, 0.46))
     depth = np.clip(wood.late * np.float32(0.78 * contrast) + 0.07 * wood.fibre * contrast, 0, 1)
     colour = mix(tint * flat((1.1, 1.1, 1.1)), dark, depth)
-    colour *= 1 + 0.045 * drift + 0.035 * wood.fibre
-    colour *= 1 - 0.4 * wood.pores
+    colour *= 1 + 0.05 * drift + 0.075 * wood.fibre
+    colour *= 1 - 0.34 * wood.pores
     return mix(colour, tint * flat((0.42, 0.33, 0.28)), wood.knots * 0.85)
 
 
@@ -116,7 +117,7 @@ def wood(space: Space, description: Description) -> Surface:
 def _tint(space: Space, description: Description) -> FloatArray:
     own = [c for c in description.colours if c in NATIVE]
     if own and len(own) == len(description.colours):
-        return palette(space, description, "wood", _TIMBER, chroma=0.85)
+        return palette(space, description, "wood", _TIMBER, chroma=0.95, lightness=0.03)
     # Under paint, plain timber.
     return palette(space, Description("wood", structure=description.structure), "wood", _TIMBER)
 

@@ -97,7 +97,7 @@ def weathered(surface: Surface, description: Description, amount: float) -> None
     rain *= smoothstep(noise(space, 2.5, "weather/run", 3), -0.3, 1.2)
     surface.paint(surface.colour * flat((0.7, 0.69, 0.66)), np.clip(rain * 0.7 * amount, 0, 0.8))
     grime = smoothstep(surface.cavity(0.006) + 0.5 * noise(space, 18, "weather/grime", 4), 0.4, 2.4)
-    surface.paint(surface.colour * flat((0.62, 0.6, 0.56)), np.clip(grime * 0.55 * amount, 0, 0.8))
+    surface.paint(surface.colour * flat((0.62, 0.6, 0.56)), np.clip(grime * 0.55 * amount, 0, 0.8) * (1 - 0.6 * surface.metallic))
     erode = noise(space, 40, "weather/erode", 4, 0.65)
     surface.height += np.minimum(erode, 0.3) * np.float32(0.0006 * min(amount, 1.5))
     surface.set_roughness(0.85, np.clip((0.35 + 0.2 * sun) * np.float32(amount), 0, 0.8) * (1 - 0.6 * surface.metallic))

@@ -30,16 +30,24 @@ def jumps(field: FloatArray, axis: int) -> FloatArray:
     return step.mean(axis=tuple(a for a in range(field.ndim) if a != axis))
 
 
+def border_score(field: FloatArray, axis: int) -> float:
+    """By how many standard deviations the step across the border exceeds the steps inside."""
+    steps = jumps(field, axis)
+    return float((steps[-1] - steps[:-1].mean()) / (steps[:-1].std() + 1e-6))
+
+
 @pytest.mark.parametrize("family", NAMES)
 @pytest.mark.parametrize("name", MAPS)
 def test_no_map_shows_its_border(family: str, name: str) -> None:
-    field = getattr(made(family), name)
+    # A joint of the layout may lie on the border of one texture by chance, hence the median of several seeds.
     for axis in (0, 1):
-        steps = jumps(field, axis)
-        inner = steps[:-1]
-        assert steps[-1] <= inner.mean() + 4 * inner.std() + 1e-6
-        # A layout may put a joint on the border, so that the step there is large but no larger than at others.
-        assert steps[-1] <= 1.35 * inner.max() + 1e-6
+        scores = [border_score(getattr(made(family, seed=seed), name), axis) for seed in (3, 4, 5)]
+        assert np.median(scores) < 2.5
+
+
+def test_a_cut_texture_would_show_its_border() -> None:
+    whole = made("rock", 384, 384)
+    assert border_score(np.ascontiguousarray(whole.height[40:300, 60:310]), 0) > 4
 
 
 @pytest.mark.parametrize("family", NAMES)
@@ -54,7 +62,7 @@ def test_maps_have_the_promised_shapes_types_and_ranges(family: str) -> None:
         field = getattr(material, name)
         assert field.min() >= 0
         assert field.max() <= 1
-    assert material.basecolor.min() >= 0.149
+    assert (material.basecolor @ np.array([0.3, 0.59, 0.11], np.float32)).min() >= 0.149
     assert material.basecolor.max() <= 0.954
     np.testing.assert_allclose(np.linalg.norm(material.normal, axis=2), 1, atol=1e-4)
     assert material.normal[..., 2].min() > 0
