@@ -95,6 +95,7 @@ def scatter(
 
     ``lightness`` is a standard deviation in OKLab, ``chroma`` a relative one, ``hue`` one in degrees.
     """
+
     def bell(name: str) -> FloatArray:
         total = sum(space.each(f"{salt}/{name}{k}", count) for k in range(3))
         return (np.asarray(total) - 1.5) * 2

@@ -32,7 +32,9 @@ def generate(
     16 to 8192.
     """
     if not (SMALLEST <= width <= LARGEST and SMALLEST <= height <= LARGEST):
-        raise ValueError(f"A procedural texture is {SMALLEST} to {LARGEST} pixels a side, not {width} x {height}.")
+        raise ValueError(
+            f"A procedural texture is {SMALLEST} to {LARGEST} pixels a side, not {width} x {height}."
+        )
     report = progress or (lambda stage, fraction: None)
     description = _with_implied_paint(description)
     report(f"laying {description.family}", 0.0)
@@ -73,7 +75,9 @@ def finish(surface: Surface, report: Progress) -> Material:
     report("occlusion", 0.8)
     ao = occlusion_from_height(height, relief)
     report("done", 1.0)
-    return Material(colour, normal, _bounded(surface.roughness, 0.02), height, ao, _bounded(surface.metallic, 0.0), relief)
+    return Material(
+        colour, normal, _bounded(surface.roughness, 0.02), height, ao, _bounded(surface.metallic, 0.0), relief
+    )
 
 
 def _bounded_colour(surface: Surface) -> FloatArray:

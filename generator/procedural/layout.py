@@ -70,7 +70,9 @@ def _bond(nx: int, ny: int, rectangles: list[tuple[int, int, int, int]]) -> Bond
 
 def running(nx: int, ny: int, length: int = 2, shift: int = 1) -> Bond:
     """Courses of pieces ``length`` squares long, each course ``shift`` squares further; 0 stacks them."""
-    return _bond(nx, ny, [(x + (y % length) * shift, y, length, 1) for y in range(ny) for x in range(0, nx, length)])
+    return _bond(
+        nx, ny, [(x + (y % length) * shift, y, length, 1) for y in range(ny) for x in range(0, nx, length)]
+    )
 
 
 def basket(nx: int, ny: int) -> Bond:
@@ -198,10 +200,14 @@ def hexagons(space: Space, per_unit: float, warp: tuple[FloatArray, FloatArray] 
             best = (near, dx, dy, cx, cy)
         else:
             closer = near < best[0]
-            best = tuple(np.where(closer, new, old) for new, old in zip((near, dx, dy, cx, cy), best, strict=True))
+            best = tuple(
+                np.where(closer, new, old) for new, old in zip((near, dx, dy, cx, cy), best, strict=True)
+            )
     assert best is not None
     _, dx, dy, cx, cy = best
-    index = ((np.floor(cy + 0.5).astype(np.int32) % ny) * nx + np.floor(cx).astype(np.int32) % nx).astype(np.int32)
+    index = ((np.floor(cy + 0.5).astype(np.int32) % ny) * nx + np.floor(cx).astype(np.int32) % nx).astype(
+        np.int32
+    )
     ax, ay = np.abs(dx), np.abs(dy)
     edge = (0.5 - np.maximum(ax, ax * np.float32(0.5) + ay * ratio)) * wide
     sizes = np.full(nx * ny, wide, np.float32)

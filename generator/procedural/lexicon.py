@@ -3,18 +3,21 @@
 
 from __future__ import annotations
 
-STOP = frozenset("""
-a an the and or of with in on at to from by for as is it its this that some any made covered look looks looking
-like style styled wall walls floor floors surface surfaces texture textures textured material materials pattern
-patterned seamless seamlessly tileable tiling repeating pbr photo photos photograph photography photographic
-photorealistic realistic real picture image render rendered rendering close up closeup macro top down view
-topdown overhead high low quality resolution res detail details detailed highly hd uhd best masterpiece sharp
-focus flat lit even lighting light's diffuse albedo map maps scan scanned photoscan background full frame
-please make create generate want need i my very really quite just also over between around under where
-outdoor outdoors indoor indoors exterior interior natural nature building house street medieval modern
-beautiful nice game ready asset 3d cgi art hand area areas patch patches spot spots bit bits lot lots
-path paths fallen chip chips lush chunky alley courtyard yard facade roofing sheet sheets piece pieces part parts layer layers colour color coloured colored tone toned tones
-""".split())  # fmt: skip
+_SMALL_WORDS = """
+a an the and or of with in on at to from by for as is it its this that some any made covered look looks
+looking like style styled wall walls floor floors surface surfaces texture textures textured material
+materials pattern patterned seamless seamlessly tileable tiling repeating pbr photo photos photograph
+photography photographic photorealistic realistic real picture image render rendered rendering close up
+closeup macro top down view topdown overhead high low quality resolution res detail details detailed highly
+hd uhd best masterpiece sharp focus flat lit even lighting light's diffuse albedo map maps scan scanned
+photoscan background full frame please make create generate want need i my very really quite just also over
+between around under where outdoor outdoors indoor indoors exterior interior natural nature building house
+street medieval modern beautiful nice game ready asset 3d cgi art hand area areas patch patches spot spots
+bit bits lot lots path paths fallen chip chips lush chunky alley courtyard yard facade roofing sheet sheets
+piece pieces part parts layer layers colour color coloured colored tone toned tones
+"""
+
+STOP = frozenset(_SMALL_WORDS.split())
 """Words that say nothing about the material; they are neither understood nor unknown."""
 
 STRENGTHS = {
@@ -42,7 +45,8 @@ COMPOUND: dict[str, tuple[tuple[str, float], ...]] = {
     "moist": (("wet", 0.4),), "winter": (("snowy", 0.8),), "wintry": (("snowy", 0.8),),
     "overgrown": (("mossy", 1.4),), "corroded": (("rusty", 1.3), ("worn", 0.5)), "oxidised": (("rusty", 0.8),),
     "oxidized": (("rusty", 0.8),), "charred": (("burnt", 1.3),), "distressed": (("worn", 1.0), ("scratched", 0.5)),
-    "faded": (("weathered", 0.8),), "bleached": (("weathered", 1.0),), "forgotten": (("weathered", 0.9), ("dirty", 0.6)),
+    "faded": (("weathered", 0.8),), "bleached": (("weathered", 1.0),),
+    "forgotten": (("weathered", 0.9), ("dirty", 0.6)),
 }  # fmt: skip
 """Words that stand for several modifiers at once."""
 
@@ -62,8 +66,15 @@ COLOUR_SYNONYMS = {
 }  # fmt: skip
 
 METAL_SYNONYMS = {
-    "aluminum": "aluminium", "golden metal": "gold", "stainless": "steel", "stainless steel": "steel",
-    "galvanised": "zinc", "galvanized": "zinc", "chromed": "chrome", "cast iron": "iron", "wrought iron": "iron",
+    "aluminum": "aluminium",
+    "golden metal": "gold",
+    "stainless": "steel",
+    "stainless steel": "steel",
+    "galvanised": "zinc",
+    "galvanized": "zinc",
+    "chromed": "chrome",
+    "cast iron": "iron",
+    "wrought iron": "iron",
 }
 
 STRUCTURE: dict[str, tuple[str, ...]] = {
@@ -81,7 +92,8 @@ STRUCTURE: dict[str, tuple[str, ...]] = {
     "long": ("long", "elongated"), "deep joints": ("raked",),
     "stylised": ("stylised", "stylized", "cartoon", "hand painted", "handpainted", "toon"),
     "plain": ("clean", "new", "pristine", "fresh", "simple", "plain"),
-    "brushed": ("brushed",), "twill": ("twill",), "ribbed": ("ribbed",), "wavy": ("wavy", "rippled", "ripples", "ripple"),
+    "brushed": ("brushed",), "twill": ("twill",), "ribbed": ("ribbed",),
+    "wavy": ("wavy", "rippled", "ripples", "ripple"),
     "dry": ("dry", "dried", "arid"), "thick": ("thick", "dense", "lush"), "short": ("short", "trimmed", "mown", "cut"),
 }  # fmt: skip
 """Words on size, bond and tone, under the name that families ask for."""

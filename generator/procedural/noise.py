@@ -97,23 +97,28 @@ def noise(
             break
         lattice = space.random(f"{salt}/{octave}", np.arange(ny)[:, None], np.arange(nx)[None, :]) * 2 - 1
         phases = (space.random(f"{salt}/{octave}/phase", np.arange(2)) * _PHASES).astype(int).tolist()
-        rows = _spread_rows(lattice * np.float32(visible * gain**octave / total) * _UNIT_VARIANCE, shape[0], phases[1])
+        rows = _spread_rows(
+            lattice * np.float32(visible * gain**octave / total) * _UNIT_VARIANCE, shape[0], phases[1]
+        )
         if nx <= _DENSE:
             lefts.append(rows)
             rights.append(_matrix(shape[1], nx, phases[0]))
         else:
             fine.append((rows, phases[0]))
+    out = np.zeros(shape, np.float32)
     if lefts:
-        out = np.concatenate(lefts, axis=1) @ np.concatenate(rights, axis=1).T
-    else:
-        out = np.zeros(shape, np.float32)
+        np.matmul(np.concatenate(lefts, axis=1), np.concatenate(rights, axis=1).T, out=out)
     for rows, phase in fine:
         _add_columns(out, rows, phase)
     return out
 
 
 def ridges(
-    space: Space, frequency: float, salt: str, octaves: int = 3, gain: float = 0.55,
+    space: Space,
+    frequency: float,
+    salt: str,
+    octaves: int = 3,
+    gain: float = 0.55,
     stretch: tuple[float, float] = (1.0, 1.0),
 ) -> FloatArray:
     """Sharp-crested periodic noise ``(H, W)`` in [0, 1]: 1 on a network of thin lines, falling off to both sides."""

@@ -14,7 +14,9 @@ from generator.procedural.space import Space
 def toned(description: Description, colours: FloatArray) -> FloatArray:
     """The colours ``(..., 3)`` darker, lighter, stronger or weaker, as the structure words say."""
     lightness = -0.11 * description.says("dark") + 0.1 * description.says("light")
-    chroma = (1.3 if description.says("vivid", "stylised") else 1.0) * (0.6 if description.says("muted") else 1.0)
+    chroma = (1.3 if description.says("vivid", "stylised") else 1.0) * (
+        0.6 if description.says("muted") else 1.0
+    )
     return shade(colours, lightness, chroma)
 
 
@@ -34,7 +36,9 @@ def palette(
     return toned(description, wander(space, salt, bases))
 
 
-def gradient(colour: FloatArray, dark: float = -0.12, light: float = 0.1, steps: int = 5, hue: float = 8.0) -> FloatArray:
+def gradient(
+    colour: FloatArray, dark: float = -0.12, light: float = 0.1, steps: int = 5, hue: float = 8.0
+) -> FloatArray:
     """``(steps, 3)`` stops from a darker to a lighter version, the hue turning a little, as pigments do."""
     grid = np.linspace(0, 1, steps)
     return np.stack([

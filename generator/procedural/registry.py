@@ -50,6 +50,7 @@ def family(
     name: str, words: str, example: str, layout: bool = False, native: tuple[str, ...] = ()
 ) -> Callable[[FamilyFunction], FamilyFunction]:
     """Enter a function as the family ``name``; ``words`` are separated by commas, in the singular."""
+
     def enter(function: FamilyFunction) -> FamilyFunction:
         _families[name] = FamilyInfo(name, _split(words), example, layout, native), function
         return function
@@ -59,6 +60,7 @@ def family(
 
 def layer(name: str, words: str, order: int) -> Callable[[LayerFunction], LayerFunction]:
     """Enter a function as the modifier ``name``; ``words`` are separated by commas."""
+
     def enter(function: LayerFunction) -> LayerFunction:
         _layers[name] = LayerInfo(name, _split(words), order), function
         return function

@@ -17,7 +17,14 @@ from generator.procedural.shaping import flat, smoothstep
 from generator.procedural.space import Space
 from generator.procedural.surface import Surface, surface
 
-_AS_LAYER = {"moss": "mossy", "grass": "mossy", "snow": "snowy", "mud": "dirty", "sand": "dusty", "ice": "frosty"}
+_AS_LAYER = {
+    "moss": "mossy",
+    "grass": "mossy",
+    "snow": "snowy",
+    "mud": "dirty",
+    "sand": "dusty",
+    "ice": "frosty",
+}
 """Families that, over a picture, mean something that lies on it."""
 
 
@@ -64,7 +71,9 @@ def _over_a_picture(description: Description) -> Description:
         return description
     layer = _AS_LAYER[description.family]
     kept = [pair for pair in description.modifiers if pair[0] != layer]
-    return replace(description, modifiers=tuple(sorted((*kept, (layer, max(1.0, description.amount(layer)))))))
+    return replace(
+        description, modifiers=tuple(sorted((*kept, (layer, max(1.0, description.amount(layer))))))
+    )
 
 
 def _surface_of(material: Material, seed: int) -> Surface:

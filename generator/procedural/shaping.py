@@ -9,25 +9,29 @@ import numpy.typing as npt
 from generator.material import FloatArray
 from generator.procedural.space import IntArray, Space
 
+Scalar = float | np.floating
+"""One number, Python's or NumPy's."""
 
 _STRIP = 65536
 """Elements handled at once where a formula needs several passes, so that they stay in the processor's cache."""
 
 
-def smoothstep(field: FloatArray, low: float | FloatArray, high: float | FloatArray) -> FloatArray:
+def smoothstep(field: FloatArray, low: Scalar | FloatArray, high: Scalar | FloatArray) -> FloatArray:
     """0 below ``low``, 1 above ``high`` (or the reverse where ``high`` is less), smooth between."""
     if np.ndim(low) == 0 and np.ndim(high) == 0 and field.ndim == 2:
         out = np.empty(field.shape, np.float32)
         step = max(1, _STRIP // field.shape[1])
         for top in range(0, field.shape[0], step):
-            _smoothstep(field[top : top + step], np.float32(low), np.float32(1 / (high - low)), out[top : top + step])
+            _smoothstep(
+                field[top : top + step], np.float32(low), np.float32(1 / (high - low)), out[top : top + step]
+            )
         return out
     out = np.empty(np.broadcast_shapes(field.shape, np.shape(low), np.shape(high)), np.float32)
     return _smoothstep(field, low, np.reciprocal(np.asarray(high - low, np.float32)), out)
 
 
 def _smoothstep(
-    field: FloatArray, low: float | FloatArray, scale: np.float32 | FloatArray, out: FloatArray
+    field: FloatArray, low: Scalar | FloatArray, scale: np.float32 | FloatArray, out: FloatArray
 ) -> FloatArray:
     np.subtract(field, low, out=out)
     out *= scale
@@ -39,7 +43,7 @@ def _smoothstep(
     return out
 
 
-def mix(first: FloatArray, second: FloatArray | float, amount: FloatArray | float) -> FloatArray:
+def mix(first: FloatArray, second: FloatArray | Scalar, amount: FloatArray | Scalar) -> FloatArray:
     """``first`` where ``amount`` is 0, ``second`` where it is 1."""
     out = (second - first) * amount
     out += first
@@ -59,7 +63,7 @@ def quantile(field: FloatArray, share: float) -> float:
 
 
 def cover(score: FloatArray, share: float, softness: float) -> FloatArray:
-    """A mask in [0, 1] over the ``share`` of the texture that scores highest; the rim is ``softness`` deviations wide."""
+    """A mask in [0, 1] over the ``share`` of the texture that scores highest, ``softness`` deviations soft."""
     step = max(1, min(score.shape) // 192)
     spread = float(np.std(score[::step, ::step])) + 1e-9
     level = quantile(score, 1.0 - share)
@@ -76,7 +80,9 @@ def ramp(position: FloatArray, stops: FloatArray) -> FloatArray:
     """Colours ``(3, H, W)`` from ``position`` in [0, 1] along equally spaced ``stops`` ``(n, 3)``."""
     size = 1024
     grid = np.linspace(0, len(stops) - 1, size)
-    table = np.stack([np.interp(grid, np.arange(len(stops)), stops[:, c]) for c in range(3)]).astype(np.float32)
+    table = np.stack([np.interp(grid, np.arange(len(stops)), stops[:, c]) for c in range(3)]).astype(
+        np.float32
+    )
     index = np.clip(position * np.float32(size - 1), 0, size - 1).astype(np.int16)
     return np.stack([table[c].take(index) for c in range(3)])
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from generator.material import FloatArray
 
-IntArray = npt.NDArray[np.int32]
+IntArray = npt.NDArray[np.signedinteger]
 
 
 def _scramble(value: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
@@ -71,8 +71,11 @@ class Space:
         """``(H, 1)`` pixel centres in units, growing downwards."""
         return ((np.arange(self.height, dtype=np.float32) + 0.5) * np.float32(self.pixel))[:, None]
 
-    def count(self, per_unit: float, vertical: float | None = None, multiple: tuple[int, int] = (1, 1)) -> tuple[int, int]:
+    def count(
+        self, per_unit: float, vertical: float | None = None, multiple: tuple[int, int] = (1, 1)
+    ) -> tuple[int, int]:
         """How many cells fit on the x and y axis at about ``per_unit`` of them per unit, as whole multiples."""
+
         def fit(length: float, density: float, step: int) -> int:
             return max(1, round(length * density / step)) * step
 

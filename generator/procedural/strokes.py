@@ -33,7 +33,7 @@ class Brush:
 
 @dataclass(frozen=True)
 class Strokes:
-    """The uppermost stroke per pixel, ``(H, W)``: its number (-1 where none), the place along and across it, its height.
+    """The uppermost stroke per pixel, ``(H, W)``: its number (-1 where none), the place on it, its height.
 
     ``along`` runs from 0 at the root to 1 at the tip, ``across`` from -1 to 1; ``height`` is about 0 to 1, later
     strokes lying higher.
@@ -59,7 +59,9 @@ def draw(space: Space, salt: str, per_square: float, brush: Brush) -> Strokes:
     def between(name: str, pair: tuple[float, float]) -> FloatArray:
         return np.float32(pair[0]) + np.float32(pair[1] - pair[0]) * space.each(f"{salt}/{name}", count)
 
-    length, width, angle = (between(n, p) for n, p in zip("lwa", (brush.length, brush.width, brush.angle), strict=True))
+    length, width, angle = (
+        between(n, p) for n, p in zip("lwa", (brush.length, brush.width, brush.angle), strict=True)
+    )
     bend = (space.each(f"{salt}/bend", count) * 2 - 1) * np.float32(brush.bend)
     steps = max(2, int(np.ceil(brush.length[1] / space.pixel * 1.35)))
     wide = max(1, int(np.ceil(brush.width[1] / space.pixel * 1.35)))
@@ -86,7 +88,9 @@ def draw(space: Space, salt: str, per_square: float, brush: Brush) -> Strokes:
         along.reshape(-1)[at] = np.broadcast_to(t, full).ravel()
         side.reshape(-1)[at] = np.broadcast_to(s, full).ravel()
         level = number.astype(np.float32) * np.float32((1 - brush.lift) / count)
-        z = level + np.float32(brush.lift) * (t - np.float32(brush.arch) * t * t) * (1 - np.float32(0.25) * s * s)
+        z = level + np.float32(brush.lift) * (t - np.float32(brush.arch) * t * t) * (
+            1 - np.float32(0.25) * s * s
+        )
         height.reshape(-1)[at] = z.astype(np.float32).ravel()
     return Strokes(index, along, side, height)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from generator.material import FloatArray
 from generator.procedural.noise import blur
-from generator.procedural.shaping import spread_of
+from generator.procedural.shaping import Scalar, spread_of
 from generator.procedural.space import IntArray, Space
 
 _FAINT = 0.0005
@@ -61,7 +61,7 @@ class Surface:
             plane = self.colour[channel]
             plane += (colour[channel] - plane) * mask
 
-    def set_roughness(self, value: FloatArray | float, mask: FloatArray) -> None:
+    def set_roughness(self, value: FloatArray | Scalar, mask: FloatArray) -> None:
         self.roughness += (value - self.roughness) * mask
 
     def set_metallic(self, value: float, mask: FloatArray) -> None:
@@ -80,6 +80,7 @@ def surface(
     count: int = 0,
 ) -> Surface:
     """A surface from maps that may be constants, each made an array of its own."""
+
     def whole(value: FloatArray | float) -> FloatArray:
         return np.array(np.broadcast_to(np.asarray(value, np.float32), space.shape))
 

@@ -50,7 +50,9 @@ class _Lattice:
     towards: IntArray
 
 
-def _lattice(space: Space, per_unit: float, salt: str, jitter: float, stretch: tuple[float, float]) -> _Lattice:
+def _lattice(
+    space: Space, per_unit: float, salt: str, jitter: float, stretch: tuple[float, float]
+) -> _Lattice:
     nx, ny = space.count(per_unit / stretch[0], per_unit / stretch[1])
     across, down = (length / factor for length, factor in zip(space.extent, stretch, strict=True))
     step = np.float32(across / nx), np.float32(down / ny)

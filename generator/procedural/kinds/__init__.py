@@ -8,6 +8,7 @@ from generator.procedural.kinds import (  # noqa: F401
     ground,
     metals,
     minerals,
+    panels,
     plants,
     stones,
     tiles,

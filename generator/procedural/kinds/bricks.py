@@ -17,7 +17,12 @@ from generator.procedural.shaping import flat, lookup, mix, ramp, smoothstep
 from generator.procedural.space import Space
 from generator.procedural.surface import Surface, surface
 
-_CLAY = ("9c4a35 8d4433 a5573d 7d3a2e", "a4543a 93492f b0684a", "8a4a3c 7a3f38 95584a 6b3a34", "a9603f 9c5236 b87450")
+_CLAY = (
+    "9c4a35 8d4433 a5573d 7d3a2e",
+    "a4543a 93492f b0684a",
+    "8a4a3c 7a3f38 95584a 6b3a34",
+    "a9603f 9c5236 b87450",
+)
 
 
 def _bond(space: Space, description: Description) -> Bond:
@@ -40,7 +45,12 @@ def _mortar(space: Space) -> tuple[FloatArray, FloatArray]:
     return ramp(0.52 + 0.14 * sand + 0.14 * stain, stops), sand
 
 
-@family("brick", "brick, brickwork, masonry, clinker", "mossy red brick wall", layout=True)
+@family(
+    "brick",
+    "brick, brickwork, masonry, clinker",
+    "mossy red brick wall",
+    layout=True,
+)
 def brick(space: Space, description: Description) -> Surface:
     """Bricks of one kiln: tints that vary, some burnt dark, arrises chipped, faces pitted, none quite in line."""
     unit = description.size
@@ -74,12 +84,19 @@ def brick(space: Space, description: Description) -> Surface:
     colour = inlay.colour if inlay else _clay(space, description, pieces, grain, coarse)
     if inlay is None:
         colour *= (1 - 0.3 * pits) * (1 + 0.055 * sanded)
-    smear = smoothstep(noise(space, 14 / unit, "brick/smear", 4, 0.6) - edge * np.float32(70 / unit), 0.75, 1.6) * 0.55
+    smear = (
+        smoothstep(noise(space, 14 / unit, "brick/smear", 4, 0.6) - edge * np.float32(70 / unit), 0.75, 1.6)
+        * 0.55
+    )
     colour = mix(colour, mortar, smear if inlay is None else 0.0)
     colour = mix(mortar, colour, face)
-    roughness = mix(0.93 + 0.03 * sand, inlay.roughness if inlay else 0.83 + 0.045 * grain + 0.03 * coarse, face)
+    roughness = mix(
+        0.93 + 0.03 * sand, inlay.roughness if inlay else 0.83 + 0.045 * grain + 0.03 * coarse, face
+    )
     metallic = inlay.metallic * face if inlay else 0.0
-    return surface(space, colour, height, roughness, metallic, 1 - face, np.maximum(edge - joint, 0), index, count)
+    return surface(
+        space, colour, height, roughness, metallic, 1 - face, np.maximum(edge - joint, 0), index, count
+    )
 
 
 def _chipped(
@@ -87,7 +104,12 @@ def _chipped(
 ) -> FloatArray:
     """The distance to the brick's border after its edges have crumbled and its corners have broken off."""
     crumble = noise(space, 120 / unit, "brick/crumble", 2, 0.7)
-    edge = pieces.edge + grain * np.float32(0.0008 * unit) + crumble * np.float32(0.0004 * unit) + coarse * np.float32(0.0008 * unit)
+    edge = (
+        pieces.edge
+        + grain * np.float32(0.0008 * unit)
+        + crumble * np.float32(0.0004 * unit)
+        + coarse * np.float32(0.0008 * unit)
+    )
     bites = noise(space, 26 / unit, "brick/bites", 3, 0.6) + each_in(
         space, "brick/soft", pieces.index, pieces.count, -1.1, 0.7
     )

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from generator.material import FloatArray
-from generator.procedural.colours import rgb, scatter, shade
+from generator.procedural.colours import rgb, scatter
 from generator.procedural.description import Description
 from generator.procedural.kinds.common import bevel, each_in, wobble
 from generator.procedural.noise import noise, ridges
@@ -19,7 +19,11 @@ from generator.procedural.surface import Surface, surface
 from generator.procedural.voronoi import voronoi
 
 
-@family("concrete", "concrete, cement, screed, beton, concrete slab, sidewalk, brutalist, concrete floor", "cracked concrete wall")
+@family(
+    "concrete",
+    "concrete, cement, screed, beton, concrete slab, sidewalk, brutalist, concrete floor",
+    "cracked concrete wall",
+)
 def concrete(space: Space, description: Description) -> Surface:
     """Cast concrete: clouds of cement milk, blow holes, aggregate that shows through, faint marks of the form."""
     unit = description.size
@@ -32,30 +36,52 @@ def concrete(space: Space, description: Description) -> Surface:
     colour *= 1 - 0.13 * damp
     holes = np.zeros(space.shape, np.float32)
     for salt, density, share, size in (("a", 20, 0.3, 0.15), ("b", 44, 0.24, 0.19)):
-        cells = voronoi(space, density / unit, f"concrete/{salt}", 0.85, wobble(space, f"concrete/{salt}", 70, 0.0006))
+        cells = voronoi(
+            space, density / unit, f"concrete/{salt}", 0.85, wobble(space, f"concrete/{salt}", 70, 0.0006)
+        )
         radius = space.each(f"concrete/{salt}r", cells.count) ** 2 * np.float32(size / density * unit)
         radius *= space.each(f"concrete/{salt}on", cells.count) < share
         depth = np.maximum(radius.take(cells.index) - cells.near, 0)
         holes = np.maximum(holes, smoothstep(depth, 0.0, 0.0012 * unit + space.pixel))
-    stones = voronoi(space, 38 / unit, "concrete/stones", 0.9, wobble(space, "concrete/s", 60, 0.002), 0.002 * unit)
-    shows = smoothstep(noise(space, 5, "concrete/shows", 4), 0.9, 2.4) * smoothstep(stones.edge, 0.003 * unit, 0.005 * unit)
-    greys = scatter(space, "concrete/grey", np.stack([rgb("7d7a76"), rgb("a09a90"), rgb("6c6863")]), stones.count, 0.05, 0.3, 9)
+    stones = voronoi(
+        space, 38 / unit, "concrete/stones", 0.9, wobble(space, "concrete/s", 60, 0.002), 0.002 * unit
+    )
+    shows = smoothstep(noise(space, 5, "concrete/shows", 4), 0.9, 2.4) * smoothstep(
+        stones.edge, 0.003 * unit, 0.005 * unit
+    )
+    greys = scatter(
+        space,
+        "concrete/grey",
+        np.stack([rgb("7d7a76"), rgb("a09a90"), rgb("6c6863")]),
+        stones.count,
+        0.05,
+        0.3,
+        9,
+    )
     colour = mix(colour, lookup(greys, stones.index), shows * 0.22)
     colour = mix(colour, colour * flat((0.5, 0.49, 0.47)), holes)
     trowel = noise(space, 9, "concrete/trowel", 3, 0.5, (2.5, 1.0))
-    height = clouds * np.float32(0.0009) + blotch * np.float32(0.0005) + fine * np.float32(0.00024) + trowel * np.float32(0.0004)
+    height = (
+        clouds * np.float32(0.0009)
+        + blotch * np.float32(0.0005)
+        + fine * np.float32(0.00024)
+        + trowel * np.float32(0.0004)
+    )
     height -= holes * np.float32(0.0042 * unit) - shows * np.float32(0.0006)
     roughness = 0.78 + 0.05 * fine + 0.04 * blotch - 0.09 * damp
     return surface(space, colour, height, np.clip(roughness, 0.45, 1))
 
 
-@family("plaster", "plaster, stucco, render coat, roughcast, adobe, whitewash, drywall, plastered, limewash, daub",
-        "old yellow plaster")  # fmt: skip
+@family(
+    "plaster",
+    "plaster, stucco, render coat, roughcast, adobe, whitewash, drywall, plastered, limewash, daub",
+    "old yellow plaster",
+)
 def plaster(space: Space, description: Description) -> Surface:
     """Lime plaster: strokes of the float over each other, sand, hairline crazing, clouds of limewash."""
     unit = description.size
-    sweeps = draw(space, "plaster", 240 / unit**2, Brush((0.1 * unit, 0.26 * unit), (0.05 * unit, 0.11 * unit), bend=0.5, belly=0.5,
-                                                         lift=0.0))  # fmt: skip
+    trowel = Brush((0.1 * unit, 0.26 * unit), (0.05 * unit, 0.11 * unit), bend=0.5, belly=0.5, lift=0.0)
+    sweeps = draw(space, "plaster", 240 / unit**2, trowel)
     lap = smoothstep(1 - np.abs(sweeps.across), 0.0, 0.35)
     count = int(sweeps.index.max()) + 2
     slant = each_in(space, "plaster/slant", sweeps.index + 1, count) * sweeps.across
@@ -69,16 +95,28 @@ def plaster(space: Space, description: Description) -> Surface:
     height += np.maximum(bumps, -0.3) * np.float32(0.0022 * unit)
     craze = voronoi(space, 9 / unit, "plaster/craze", 0.9, wobble(space, "plaster/c", 12, 0.009, 4))
     thin = np.maximum(noise(space, 3, "plaster/thin", 3) - 0.5, 0) * np.float32(0.0011)
-    line = (1 - smoothstep(craze.edge, thin * 0.3, thin + np.float32(space.pixel * 0.5))) * smoothstep(thin, 0.0001, 0.0006)
+    line = (1 - smoothstep(craze.edge, thin * 0.3, thin + np.float32(space.pixel * 0.5))) * smoothstep(
+        thin, 0.0001, 0.0006
+    )
     height -= line * np.float32(0.0012)
-    base = palette(space, description, "plaster", ("d5c8ae", "d9d3c6", "c99b77", "c3b49a", "cbb28a", "b9bdb8"), chroma=0.72)[0]
+    base = palette(
+        space,
+        description,
+        "plaster",
+        ("d5c8ae", "d9d3c6", "c99b77", "c3b49a", "cbb28a", "b9bdb8"),
+        chroma=0.72,
+    )[0]
     clouds = noise(space, 2.4, "plaster/clouds", 7, 0.62)
     tone = 0.58 + 0.1 * clouds + 0.035 * grain + 0.04 * sand + 0.07 * (lap - 0.6)
     colour = ramp(tone, gradient(base, -0.13, 0.06, 6, 6)) * (1 - 0.4 * line)
     return surface(space, colour, height, np.clip(0.88 + 0.03 * sand - 0.04 * lap, 0.5, 1))
 
 
-@family("asphalt", "asphalt, tarmac, road, blacktop, bitumen, tar, pavement road, highway, macadam, parking lot", "wet cracked asphalt")
+@family(
+    "asphalt",
+    "asphalt, tarmac, road, blacktop, bitumen, tar, pavement road, highway, macadam, parking lot",
+    "wet cracked asphalt",
+)
 def asphalt(space: Space, description: Description) -> Surface:
     """Crushed stone in bitumen, rubbed bare on top, patched and stained by traffic."""
     unit = description.size
@@ -87,7 +125,9 @@ def asphalt(space: Space, description: Description) -> Surface:
     fine = voronoi(space, 115 / unit, "asphalt/fine", 0.9, None, 0.0006 * unit)
     sunk = space.each("asphalt/sunk", coarse.count)
     wear = noise(space, 3, "asphalt/wear", 5, 0.6)
-    stone = bevel(coarse.edge - np.float32(0.0012 * unit), 0.006 * unit) * smoothstep(sunk.take(coarse.index) + 0.12 * wear, 0.3, 0.55)
+    stone = bevel(coarse.edge - np.float32(0.0012 * unit), 0.006 * unit) * smoothstep(
+        sunk.take(coarse.index) + 0.12 * wear, 0.3, 0.55
+    )
     crumbs = bevel(fine.edge, 0.003 * unit)
     grit = noise(space, 120, "asphalt/grit", 2, 0.85)
     height = np.maximum(stone * 0.0052, crumbs * 0.0028 - 0.0004).astype(np.float32) * np.float32(unit)
@@ -104,8 +144,10 @@ def asphalt(space: Space, description: Description) -> Surface:
     return surface(space, colour, height, np.clip(0.88 + 0.04 * grit - 0.16 * oil - 0.08 * rubbed, 0.4, 1))
 
 
-def _courses(space: Space, nx: int, ny: int, hang: float, scallop: float, salt: str) -> tuple[FloatArray, FloatArray, IntArray]:
-    """Lapping courses: place across the tile (-1 to 1), down from under the upper one (0) to its foot (1), tile number."""
+def _courses(
+    space: Space, nx: int, ny: int, hang: float, scallop: float, salt: str
+) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Lapping courses: place across the tile (-1 to 1), down it from the upper one (0) to its foot (1), number."""
     x = space.x * np.float32(nx / space.extent[0]) + noise(space, 4, f"{salt}/lean", 2) * np.float32(0.025)
     y = space.y * np.float32(ny / space.extent[1]) + noise(space, 3, f"{salt}/sag", 3) * np.float32(0.03)
     x += np.float32(space.pick(f"{salt}/x", 0, nx))
@@ -131,8 +173,11 @@ def _courses(space: Space, nx: int, ny: int, hang: float, scallop: float, salt: 
     return np.where(above, fx, fx_here), place.astype(np.float32), np.where(above, number, number_here)
 
 
-@family("rooftiles", "roof tile, roof, clay tile, clay roof tile, pantile, roofing, roman tile, tiled roof, terracotta roof",
-        "old mossy clay roof tiles")  # fmt: skip
+@family(
+    "rooftiles",
+    "roof tile, roof, clay tile, clay roof tile, pantile, roofing, roman tile, tiled roof, terracotta roof",
+    "old mossy clay roof tiles",
+)
 def roof_tiles(space: Space, description: Description) -> Surface:
     """Barrel tiles of fired clay in lapping courses."""
     unit = description.size
@@ -151,15 +196,25 @@ def roof_tiles(space: Space, description: Description) -> Surface:
     row = np.floor(y)
     down = y - row
     number = ((row.astype(np.int32) % ny) * nx + column.astype(np.int32) % nx).astype(np.int32)
-    pan = np.where(fx >= 0.62, -0.42 * np.sin(np.clip((fx - 0.62) / 0.38, 0, 1) * np.float32(np.pi)), 0).astype(np.float32)
+    pan = np.where(
+        fx >= 0.62, -0.42 * np.sin(np.clip((fx - 0.62) / 0.38, 0, 1) * np.float32(np.pi)), 0
+    ).astype(np.float32)
     grain = noise(space, 24, "pantile/grain", 5, 0.65)
     tile = np.float32(1 / 8 * unit)
     height = (arch + pan) * tile * np.float32(0.3) + down * tile * np.float32(0.16)
-    height += each_in(space, "pantile/out", number, nx * ny) * np.float32(0.0016 * unit) + grain * np.float32(0.0004)
+    height += each_in(space, "pantile/out", number, nx * ny) * np.float32(0.0016 * unit) + grain * np.float32(
+        0.0004
+    )
     foot = smoothstep(down, 0.965, 1.0)
     shadow = 1 - smoothstep(down, 0.0, 0.045)
     height -= foot * np.float32(0.003 * unit)
-    bases = palette(space, description, "pantile", ("a65a3c 984d33 b46b49 8a4630", "a8623f b57350 96563a 7f4a35"), chroma=0.78)
+    bases = palette(
+        space,
+        description,
+        "pantile",
+        ("a65a3c 984d33 b46b49 8a4630", "a8623f b57350 96563a 7f4a35"),
+        chroma=0.78,
+    )
     colour = lookup(scatter(space, "pantile/tint", bases, nx * ny, 0.035, 0.13, 5), number)
     clouds = noise(space, 8, "pantile/clouds", 5, 0.62)
     colour *= 1 + 0.06 * grain + 0.06 * clouds
@@ -169,11 +224,17 @@ def roof_tiles(space: Space, description: Description) -> Surface:
     colour *= 1 - 0.22 * soot - 0.28 * shadow
     gap = np.clip(shadow + np.exp(-np.square((fx - 0.81) / 0.07)) * 0.5, 0, 1)
     edge = (1 - down) * np.float32(space.extent[1] / ny)
-    return surface(space, colour, height, np.clip(0.83 + 0.04 * grain, 0.5, 1), 0.0, gap, edge, number, nx * ny)
+    return surface(
+        space, colour, height, np.clip(0.83 + 0.04 * grain, 0.5, 1), 0.0, gap, edge, number, nx * ny
+    )
 
 
-@family("shingles", "shingle, roof shingle, slate roof, roof slate, wood shingle, shake, fish scale, fish scale tile, scale, "
-        "dragon scale, scalloped tile, scallop", "weathered slate roof shingles")  # fmt: skip
+@family(
+    "shingles",
+    "shingle, roof shingle, slate roof, roof slate, wood shingle, shake, fish scale, fish scale "
+    "tile, scale, dragon scale, scalloped tile, scallop",
+    "weathered slate roof shingles",
+)
 def shingles(space: Space, description: Description) -> Surface:
     """Split slates, wooden shakes or round scales in lapping courses."""
     unit = description.size
@@ -185,8 +246,14 @@ def shingles(space: Space, description: Description) -> Surface:
     count = nx * ny
     side = (1 - np.abs(fx)) * np.float32(space.extent[0] / nx / 2)
     ragged = noise(space, 40, "shingle/ragged", 4, 0.65) * np.float32(0.0011)
-    gap = 1 - smoothstep(side + ragged, 0.0009 * unit, 0.0026 * unit) if not scale else np.zeros(space.shape, np.float32)
-    cleft = noise(space, 7 / unit, "shingle/cleft", 6, 0.6, (1, 4) if wooden else (1, 1.2)) + each_in(space, "shingle/bed", number, count, 0, 3)
+    gap = (
+        1 - smoothstep(side + ragged, 0.0009 * unit, 0.0026 * unit)
+        if not scale
+        else np.zeros(space.shape, np.float32)
+    )
+    cleft = noise(space, 7 / unit, "shingle/cleft", 6, 0.6, (1, 4) if wooden else (1, 1.2)) + each_in(
+        space, "shingle/bed", number, count, 0, 3
+    )
     steps = np.floor(cleft * 1.5) + smoothstep(cleft * 1.5 - np.floor(cleft * 1.5), 0.75, 1.0)
     fibre = noise(space, 60, "shingle/fibre", 3, 0.75, (1, 16) if wooden else (1, 1))
     thick = np.float32(0.017 * unit)
@@ -206,5 +273,14 @@ def shingles(space: Space, description: Description) -> Surface:
     colour = mix(colour, np.minimum(colour * 1.18, 1), 1 - smoothstep(foot, 0.001, 0.006 * unit))
     crest = ridges(space, 6, "shingle/crest", 2)
     roughness = 0.66 + 0.07 * fibre + 0.05 * crest + (0.16 if wooden else 0.0)
-    return surface(space, colour, height, np.clip(roughness, 0.3, 1), 0.0, np.maximum(gap, shadow * 0.4),
-                   np.minimum(side, foot), number, count)
+    return surface(
+        space,
+        colour,
+        height,
+        np.clip(roughness, 0.3, 1),
+        0.0,
+        np.maximum(gap, shadow * 0.4),
+        np.minimum(side, foot),
+        number,
+        count,
+    )

@@ -19,7 +19,14 @@ from generator.procedural.strokes import Brush, draw
 from generator.procedural.surface import Surface, surface
 from generator.procedural.voronoi import voronoi
 
-_CLOTHS = ("b3a58c b0a187", "5f6d78 596772", "8a4a42 834640", "6f7358 6a6e54", "3b4454 384152", "a88f6f a38a6b")
+_CLOTHS = (
+    "b3a58c b0a187",
+    "5f6d78 596772",
+    "8a4a42 834640",
+    "6f7358 6a6e54",
+    "3b4454 384152",
+    "a88f6f a38a6b",
+)
 
 
 def _weave(
@@ -50,8 +57,12 @@ def _weave(
     return np.maximum(warp_height, weft_height), upright, number, along, across
 
 
-@family("fabric", "fabric, cloth, linen, canvas, cotton, textile, woven, weave, burlap, hessian, jute, upholstery, tweed, "
-        "denim, jean, twill fabric, sackcloth, silk", "blue denim fabric")  # fmt: skip
+@family(
+    "fabric",
+    "fabric, cloth, linen, canvas, cotton, textile, woven, weave, burlap, hessian, jute, "
+    "upholstery, tweed, denim, jean, twill fabric, sackcloth, silk",
+    "blue denim fabric",
+)
 def fabric(space: Space, description: Description) -> Surface:
     """Cloth woven of twisted yarn: plain, or in twill as denim is, every thread a little different."""
     said = " ".join(description.understood)
@@ -59,13 +70,16 @@ def fabric(space: Space, description: Description) -> Surface:
     coarse = 0.55 if any(word in said for word in ("burlap", "hessian", "jute", "sackcloth")) else 1.0
     threads = (72 if denim else 58) * coarse / description.size
     twill = denim or description.says("twill") or "tweed" in said
-    table = np.array([[(c - r) % 4 in (0, 1, 2) if denim else (c - r) % 4 in (0, 1) for c in range(4)] for r in range(4)]
-                     if twill else [[1, 0], [0, 1]], np.int32)  # fmt: skip
+    floats = 3 if denim else 2
+    twilled = [[(column - row) % 4 < floats for column in range(4)] for row in range(4)]
+    table = np.array(twilled if twill else [[1, 0], [0, 1]], np.int32)
     warp = wobble(space, "fabric", 7, 0.0026 / coarse, 4)
     height, upright, number, along, across = _weave(space, threads, table, warp, "fabric")
     thread = np.float32(1 / threads)
     count = int(number.max()) + 1
-    twist = np.sin(np.float32(2 * np.pi) * (along * 2.0 + across * 1.1 + each_in(space, "fabric/phase", number, count)))
+    twist = np.sin(
+        np.float32(2 * np.pi) * (along * 2.0 + across * 1.1 + each_in(space, "fabric/phase", number, count))
+    )
     slub = noise(space, threads * 0.4, "fabric/slub", 3, 0.6)
     fuzz = noise(space, threads * 3.0, "fabric/fuzz", 2, 0.8)
     relief = height + 0.07 * twist + 0.12 * slub + 0.06 * fuzz
@@ -77,7 +91,9 @@ def fabric(space: Space, description: Description) -> Surface:
         colour = mix(flat(rgb("a3a5a4")) * (1 + 0.05 * fuzz), colour, upright.astype(np.float32))
         faded = smoothstep(noise(space, 2.5, "fabric/faded", 5, 0.6) + 0.4 * slub, -0.2, 2.4)
         colour = mix(colour, flat(shade(cloth[0], 0.2, 0.65)), faded * 0.55)
-    colour = colour * (0.84 + 0.16 * np.clip(height, 0, 1.2)) * (1 + 0.045 * twist + 0.06 * slub + 0.07 * fuzz)
+    colour = (
+        colour * (0.84 + 0.16 * np.clip(height, 0, 1.2)) * (1 + 0.045 * twist + 0.06 * slub + 0.07 * fuzz)
+    )
     colour *= 1 + 0.02 * folds
     depth = relief * thread * np.float32(0.27) + folds * np.float32(0.0018)
     silk = "silk" in said
@@ -85,7 +101,11 @@ def fabric(space: Space, description: Description) -> Surface:
     return surface(space, colour, depth, np.clip(roughness, 0.2, 1))
 
 
-@family("wool", "wool, woollen, woolen, knit, knitted, knitwear, sweater, jumper, yarn, crochet", "chunky cream knitted wool")
+@family(
+    "wool",
+    "wool, woollen, woolen, knit, knitted, knitwear, sweater, jumper, yarn, crochet",
+    "chunky cream knitted wool",
+)
 def wool(space: Space, description: Description) -> Surface:
     """Stockinette: columns of V-shaped stitches of plied, hairy yarn."""
     wide = 17 / description.size
@@ -109,10 +129,14 @@ def wool(space: Space, description: Description) -> Surface:
     number = ((stitch % ny) * nx + column % nx).astype(np.int32)
     own = each_in(space, "wool/stitch", number, nx * ny)
     relief = height + 0.09 * plies * body + 0.08 * hair + 0.05 * own + 0.04 * fluff
-    base = palette(space, description, "wool", ("d8ccb4", "8d8f91", "6f3b3b", "3f566b", "7b7f5c"), chroma=0.8)[0]
+    base = palette(
+        space, description, "wool", ("d8ccb4", "8d8f91", "6f3b3b", "3f566b", "7b7f5c"), chroma=0.8
+    )[0]
     tone = 0.52 + 0.26 * (height - 0.6) + 0.06 * plies + 0.07 * hair + 0.05 * own + 0.04 * fluff
     colour = ramp(tone, gradient(base, -0.15, 0.07, 6, 6))
-    depth = relief * np.float32(0.017 * description.size) + noise(space, 2, "wool/drape", 3) * np.float32(0.002)
+    depth = relief * np.float32(0.017 * description.size) + noise(space, 2, "wool/drape", 3) * np.float32(
+        0.002
+    )
     # Stray hairs, which tell wool from plastic.
     hairs = draw(space, "wool/hairs", 2600, Brush((0.015, 0.05), (0.0006, 0.0012), bend=0.7, lift=0.0))
     stray = ((hairs.index >= 0) * (1 - np.abs(hairs.across))).astype(np.float32)
@@ -121,7 +145,11 @@ def wool(space: Space, description: Description) -> Surface:
     return surface(space, colour, depth, np.clip(0.93 + 0.03 * hair, 0.7, 1))
 
 
-@family("leather", "leather, hide, suede, nappa, saddle leather, pleather, skin", "worn brown leather")
+@family(
+    "leather",
+    "leather, hide, suede, nappa, saddle leather, pleather, skin",
+    "worn brown leather",
+)
 def leather(space: Space, description: Description) -> Surface:
     """Full-grain leather: pebbles of uneven size between fine creases, pores, a waxed finish."""
     unit = description.size
@@ -134,10 +162,14 @@ def leather(space: Space, description: Description) -> Surface:
     grains = smoothstep(small.edge, 0.0, 0.0035 * unit)
     pores = smoothstep(noise(space, 120 / unit, "leather/pores", 1), 1.7, 2.3)
     soft = noise(space, 4, "leather/soft", 4)
-    height = dome * np.float32(0.0024 * unit) + grains * np.float32(0.0009 * unit) - pores * np.float32(0.0008)
+    height = (
+        dome * np.float32(0.0024 * unit) + grains * np.float32(0.0009 * unit) - pores * np.float32(0.0008)
+    )
     height += soft * np.float32(0.0014) - crease * np.float32(0.0034 * unit)
     height += each_in(space, "leather/out", pebbles.index, pebbles.count) * dome * np.float32(0.0007 * unit)
-    base = palette(space, description, "leather", ("6d4128", "2b2624", "7d5a3c", "5a2c22", "8a6a48"), chroma=0.8)[0]
+    base = palette(
+        space, description, "leather", ("6d4128", "2b2624", "7d5a3c", "5a2c22", "8a6a48"), chroma=0.8
+    )[0]
     tone = 0.5 + 0.1 * soft + 0.17 * (dome - 0.7) + 0.06 * (grains - 0.7) - 0.16 * crease
     colour = ramp(tone, gradient(base, -0.12, 0.09, 6, 8))
     colour *= 1 + 0.03 * noise(space, 9, "leather/mottle", 5)

@@ -17,17 +17,33 @@ from generator.procedural.space import Space
 from generator.procedural.surface import Surface, surface
 from generator.procedural.voronoi import voronoi
 
-_PEBBLES = ("8c8880 a39b8e 6f6d6b b8afa0 77706a 9a8d7d", "7d7f82 94979a 63666a a9abab 86827c", "a08f7a b5a58e 8a7967 75695d c2b49f")
-_GRAVELS = ("8a8681 9c9791 74716d aaa59d 66635f", "a39684 8f8270 b5a996 7d7263", "6b6d70 7c7e80 5a5c5f 8e9091")
+_PEBBLES = (
+    "8c8880 a39b8e 6f6d6b b8afa0 77706a 9a8d7d",
+    "7d7f82 94979a 63666a a9abab 86827c",
+    "a08f7a b5a58e 8a7967 75695d c2b49f",
+)
+_GRAVELS = (
+    "8a8681 9c9791 74716d aaa59d 66635f",
+    "a39684 8f8270 b5a996 7d7263",
+    "6b6d70 7c7e80 5a5c5f 8e9091",
+)
 
 
-@family("sand", "sand, dune, beach, desert, seabed", "rippled golden sand")
+@family(
+    "sand",
+    "sand, dune, beach, desert, seabed",
+    "rippled golden sand",
+)
 def sand(space: Space, description: Description) -> Surface:
     """Wind ripples that fork and drift, steep to the lee, of grains of many tints."""
     unit = description.size
     lines = max(2, round(15 / unit * space.extent[1]))
     drift = noise(space, 2.4 / unit, "sand/drift", 4, 0.45, (1.3, 1.0))
-    phase = space.y * np.float32(lines / space.extent[1]) + drift * 0.75 + noise(space, 9 / unit, "sand/fork", 4, 0.55) * 0.16
+    phase = (
+        space.y * np.float32(lines / space.extent[1])
+        + drift * 0.75
+        + noise(space, 9 / unit, "sand/fork", 4, 0.55) * 0.16
+    )
     tooth = phase - np.floor(phase)
     ripple = np.where(tooth < 0.62, smoothstep(tooth, -0.04, 0.66), 1 - smoothstep(tooth, 0.58, 1.04))
     strong = 0.9 if description.says("wavy") or space.pick("sand/windy") > 0.25 else 0.3
@@ -47,7 +63,11 @@ def sand(space: Space, description: Description) -> Surface:
     return surface(space, colour, height, np.clip(0.87 + 0.03 * grains - 0.12 * bright, 0.5, 1))
 
 
-@family("snow", "snow, fresh snow, powder snow, snowfield", "fresh snow")
+@family(
+    "snow",
+    "snow, fresh snow, powder snow, snowfield",
+    "fresh snow",
+)
 def snow(space: Space, description: Description) -> Surface:
     """Wind-packed snow: soft drifts, crusts torn by the wind, glinting grain."""
     unit = description.size
@@ -68,7 +88,12 @@ def snow(space: Space, description: Description) -> Surface:
 
 
 def _pile(
-    space: Space, salt: str, layers: tuple[tuple[float, float], ...], bases: FloatArray, unit: float, angular: float
+    space: Space,
+    salt: str,
+    layers: tuple[tuple[float, float], ...],
+    bases: FloatArray,
+    unit: float,
+    angular: float,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Loose stones in layers over each other: height, colour and how deep in the pile, each ``(H, W)``.
 
@@ -90,10 +115,13 @@ def _pile(
         inside = np.maximum(cells.edge - shrink - np.float32(0.03 * size), 0)
         body = bevel(inside, (0.34 - 0.12 * angular) * size)
         body = body * np.float32(0.36 * size) + tilt(
-            space, name, cells.index, cells.count, cells.u, cells.v, 0.22 + 0.5 * angular) * (inside > 0)
+            space, name, cells.index, cells.count, cells.u, cells.v, 0.22 + 0.5 * angular
+        ) * (inside > 0)
         if angular > 0:
             facet = voronoi(space, density * 2.3 / unit, f"{name}/facet", 0.9, warp)
-            body += tilt(space, f"{name}/facet", facet.index, facet.count, facet.u, facet.v, 0.4 * angular) * (inside > 0)
+            body += tilt(
+                space, f"{name}/facet", facet.index, facet.count, facet.u, facet.v, 0.4 * angular
+            ) * (inside > 0)
         base = each_in(space, f"{name}/level", cells.index, cells.count, 0.0, 0.22) * np.float32(size)
         top = base + body + (clouds * np.float32(0.02) + grit * np.float32(0.008)) * np.float32(size)
         stone = (inside > 0) & there.take(cells.index) & (top > height)
@@ -104,8 +132,12 @@ def _pile(
     return height.astype(np.float32), colour.astype(np.float32), grit
 
 
-@family("pebbles", "pebble, river stone, river rock, beach stone, shingle beach, river bed, riverbed, round stone, smooth stone",
-        "wet river pebbles")  # fmt: skip
+@family(
+    "pebbles",
+    "pebble, river stone, river rock, beach stone, shingle beach, river bed, riverbed, round "
+    "stone, smooth stone",
+    "wet river pebbles",
+)
 def pebbles(space: Space, description: Description) -> Surface:
     """River-worn pebbles of three sizes, the large ones over the small."""
     unit = description.size
@@ -114,8 +146,11 @@ def pebbles(space: Space, description: Description) -> Surface:
     return surface(space, colour, height, np.clip(0.58 + 0.05 * grit, 0.3, 0.95))
 
 
-@family("gravel", "gravel, crushed stone, ballast, scree, grit, railway ballast, chippings, stones, rubble ground",
-        "grey gravel")  # fmt: skip
+@family(
+    "gravel",
+    "gravel, crushed stone, ballast, scree, grit, railway ballast, chippings, stones, rubble ground",
+    "grey gravel",
+)
 def gravel(space: Space, description: Description) -> Surface:
     """Crushed stone with sharp faces, fines between."""
     unit = description.size
@@ -124,8 +159,12 @@ def gravel(space: Space, description: Description) -> Surface:
     return surface(space, colour, height, np.clip(0.86 + 0.05 * grit, 0.5, 1.0))
 
 
-@family("mud", "mud, soil, earth, dirt ground, ground, clay, forest floor, forest ground, dirt path, dirt road, farmland, terrain",
-        "wet brown mud")  # fmt: skip
+@family(
+    "mud",
+    "mud, soil, earth, dirt ground, ground, clay, forest floor, forest ground, dirt path, dirt "
+    "road, farmland, terrain",
+    "wet brown mud",
+)
 def mud(space: Space, description: Description) -> Surface:
     """Trodden earth: clods, smears, small stones pressed in."""
     unit = description.size
@@ -137,22 +176,38 @@ def mud(space: Space, description: Description) -> Surface:
     loose = smoothstep(noise(space, 4 / unit, "mud/loose", 4), -0.8, 1.2)
     dome = bevel(clods.edge, 0.022 * unit) * loose
     height = mass * np.float32(0.008 * unit) + dome * np.float32(0.009 * unit)
-    height += bevel(crumbs.edge, 0.009 * unit) * np.float32(0.0036 * unit) * (0.35 + 0.65 * loose) + fine * np.float32(0.0012)
+    height += bevel(crumbs.edge, 0.009 * unit) * np.float32(0.0036 * unit) * (
+        0.35 + 0.65 * loose
+    ) + fine * np.float32(0.0012)
     base = palette(space, description, "mud", ("5a4534", "66503b", "4b3a2d", "75583d"), chroma=0.7)[0]
-    tone = 0.5 + 0.13 * fine + 0.12 * mass + 0.1 * (dome - 0.4) + 0.06 * each_in(space, "mud/own", crumbs.index, crumbs.count)
+    tone = (
+        0.5
+        + 0.13 * fine
+        + 0.12 * mass
+        + 0.1 * (dome - 0.4)
+        + 0.06 * each_in(space, "mud/own", crumbs.index, crumbs.count)
+    )
     colour = ramp(tone, gradient(base, -0.14, 0.12, 6, 8))
     stones = voronoi(space, 24 / unit, "mud/stones", 0.85, wobble(space, "mud/s", 40, 0.003), 0.002 * unit)
     shown = (space.each("mud/shown", stones.count) < 0.11).astype(np.float32).take(stones.index)
     inside = np.maximum(stones.edge - np.float32(0.004 * unit), 0)
     stone = smoothstep(inside, 0, 0.003 * unit) * shown
-    height = mix(height, smooth_maximum(height, height + bevel(inside, 0.012 * unit) * np.float32(0.008 * unit), 0.002), stone)
+    height = mix(
+        height,
+        smooth_maximum(height, height + bevel(inside, 0.012 * unit) * np.float32(0.008 * unit), 0.002),
+        stone,
+    )
     greys = scatter(space, "mud/grey", np.stack([rgb("86807a"), rgb("6f6a63")]), stones.count, 0.05, 0.3, 9)
     colour = mix(colour, lookup(greys, stones.index) * (1 + 0.06 * fine), stone)
     return surface(space, colour, height, np.clip(0.86 + 0.05 * fine - 0.1 * stone, 0.4, 1), 0.0)
 
 
-@family("dryearth", "cracked earth, dry earth, cracked mud, dry mud, parched earth, drought, dried mud, desert ground, "
-        "cracked ground, cracked soil, dry ground, cracked clay", "dry cracked earth")  # fmt: skip
+@family(
+    "dryearth",
+    "cracked earth, dry earth, cracked mud, dry mud, parched earth, drought, dried mud, desert "
+    "ground, cracked ground, cracked soil, dry ground, cracked clay",
+    "dry cracked earth",
+)
 def dry_earth(space: Space, description: Description) -> Surface:
     """A dried lake bed: plates that shrank apart, their rims curled up, each split again by finer cracks."""
     unit = description.size
@@ -168,7 +223,9 @@ def dry_earth(space: Space, description: Description) -> Surface:
     split = 1 - smoothstep(parts.edge, thin * 0.5, thin + np.float32(0.0022 * unit))
     split *= smoothstep(thin, 0.0003 * unit, 0.0014 * unit)
     curl = np.exp(-np.maximum(inside, 0) * np.float32(1 / (0.02 * unit)))
-    height = plate * (np.float32(0.021 * unit) + curl * np.float32(0.0062 * unit) + fine * np.float32(0.0008 * unit))
+    height = plate * (
+        np.float32(0.021 * unit) + curl * np.float32(0.0062 * unit) + fine * np.float32(0.0008 * unit)
+    )
     height += plate * tilt(space, "dry", plates.index, plates.count, plates.u, plates.v, 0.03)
     height -= split * plate * np.float32(0.008 * unit)
     height += (1 - plate) * noise(space, 40, "dry/bottom", 4) * np.float32(0.0012 * unit)

@@ -21,23 +21,34 @@ _MARBLES = ("e2dfd9 8b8984 6e6b68", "ded3c0 a98c66 8a6b48", "2b2d2d b9b5a8 d8d2c
             "d5cfc8 7e868c 5d656c")  # fmt: skip
 
 
-@family("rock", "rock, rocky, cliff, boulder, stone, stony, bedrock, crag, rock face, cave, mountain, limestone, basalt, slate",
-        "mossy grey rock")  # fmt: skip
+@family(
+    "rock",
+    "rock, rocky, cliff, boulder, stone, stony, bedrock, crag, rock face, cave, mountain, "
+    "limestone, basalt, slate",
+    "mossy grey rock",
+)
 def rock(space: Space, description: Description) -> Surface:
     """Broken bedrock: facets at three scales, crevices, bedding and a weathered skin."""
     unit = description.size
     warp = wobble(space, "rock", 4 / unit, 0.03 * unit, 6)
     height = noise(space, 2.2 / unit, "rock/mass", 3, 0.5) * np.float32(0.012 * unit)
+    crevice = np.zeros(space.shape, np.float32)
     for salt, density, slope in (("a", 4.5, 0.28), ("b", 10, 0.2), ("c", 24, 0.13)):
         cells = voronoi(space, density / unit, f"rock/{salt}", 0.9, warp, 0.0, (1.25, 0.85))
         height += tilt(space, f"rock/{salt}", cells.index, cells.count, cells.u, cells.v, slope)
-        height += each_in(space, f"rock/{salt}out", cells.index, cells.count) * np.float32(0.02 * unit / density)
+        height += each_in(space, f"rock/{salt}out", cells.index, cells.count) * np.float32(
+            0.02 * unit / density
+        )
         if salt == "a":
             crevice = 1 - smoothstep(cells.edge, 0.0, 0.014 * unit)
             crevice *= smoothstep(noise(space, 5 / unit, "rock/open", 3), -0.6, 0.9)
     fine = noise(space, 16 / unit, "rock/fine", 6, 0.66)
     crest = ridges(space, 7 / unit, "rock/crest", 4)
-    height += fine * np.float32(0.0022 * unit) + crest * np.float32(0.008 * unit) - crevice * np.float32(0.016 * unit)
+    height += (
+        fine * np.float32(0.0022 * unit)
+        + crest * np.float32(0.008 * unit)
+        - crevice * np.float32(0.016 * unit)
+    )
     base = palette(space, description, "rock", _ROCKS, chroma=0.6)[0]
     clouds = noise(space, 3, "rock/clouds", 5, 0.6)
     tone = 0.52 + 0.11 * fine + 0.12 * clouds + 0.1 * (crest - 0.5) - 0.3 * crevice
@@ -51,7 +62,11 @@ def rock(space: Space, description: Description) -> Surface:
     return surface(space, colour, height, np.clip(0.86 + 0.05 * fine, 0.5, 1.0))
 
 
-@family("marble", "marble, carrara, onyx, travertine, quartz, quartzite, alabaster, marbled", "polished white marble")
+@family(
+    "marble",
+    "marble, carrara, onyx, travertine, quartz, quartzite, alabaster, marbled",
+    "polished white marble",
+)
 def marble(space: Space, description: Description) -> Surface:
     """Polished marble: clouded ground, veins that swell, fork and heal, finer ones between."""
     unit = description.size
@@ -76,9 +91,15 @@ def marble(space: Space, description: Description) -> Surface:
     )  # fmt: skip
     for salt, kx, ky, sway, width, weight, tone in sets:
         # Whole numbers of turns along each axis keep the lines on the torus; they run in one direction, as beds do.
-        turns = [max(1, round(abs(k) / unit * length)) for k, length in zip((kx, ky), space.extent, strict=True)]
+        turns = [
+            max(1, round(abs(k) / unit * length)) for k, length in zip((kx, ky), space.extent, strict=True)
+        ]
         phase = space.x * np.float32(lean * np.sign(kx) * turns[0] / space.extent[0])
-        phase = phase + space.y * np.float32(turns[1] / space.extent[1]) + np.float32(space.pick(f"marble/{salt}0"))
+        phase = (
+            phase
+            + space.y * np.float32(turns[1] / space.extent[1])
+            + np.float32(space.pick(f"marble/{salt}0"))
+        )
         phase += sway * bend + 0.055 * shake + 0.4 * sway * noise(space, 4 / unit, f"marble/{salt}", 4, 0.5)
         away = np.abs(phase - np.round(phase))
         body = smoothstep(noise(space, 2.6 / unit, f"marble/body{salt}", 4, 0.55), -0.3, 1.9)
@@ -94,7 +115,11 @@ def marble(space: Space, description: Description) -> Surface:
     return surface(space, colour, height, np.clip(roughness, 0.06, 0.6))
 
 
-@family("granite", "granite, diorite, gabbro, speckled stone, countertop, kitchen counter", "polished black granite")
+@family(
+    "granite",
+    "granite, diorite, gabbro, speckled stone, countertop, kitchen counter",
+    "polished black granite",
+)
 def granite(space: Space, description: Description) -> Surface:
     """Interlocked crystals of feldspar, quartz and mica."""
     unit = description.size
@@ -103,28 +128,40 @@ def granite(space: Space, description: Description) -> Surface:
     coarse = voronoi(space, 74 / unit, "granite/coarse", 0.9, warp)
     light = shade(base, 0.17 if float(base.mean()) > 0.35 else 0.3, 0.7)
     dark = shade(rgb("2c2c2e"), 0.0, 1.0)
-    minerals = np.stack([base, light, shade(base, -0.1), shade(base, 0.04, 1.4, 12), shade(base, 0.08), base, dark])
+    minerals = np.stack(
+        [base, light, shade(base, -0.1), shade(base, 0.04, 1.4, 12), shade(base, 0.08), base, dark]
+    )
     tints = scatter(space, "granite/tint", minerals.astype(np.float32), coarse.count, 0.025, 0.2, 8)
     colour = lookup(tints, coarse.index)
     fine = voronoi(space, 120 / unit, "granite/fine", 0.9, warp)
     mica = (space.each("granite/mica", fine.count) < 0.2).astype(np.float32).take(fine.index)
     cluster = smoothstep(noise(space, 22 / unit, "granite/cluster", 4, 0.6), -0.6, 1.0)
     colour = mix(colour, flat(dark), mica * cluster * 0.9)
-    colour *= 1 + 0.05 * noise(space, 5, "granite/clouds", 5) + 0.05 * noise(space, 150, "granite/cleavage", 2, 0.9)
+    colour *= (
+        1 + 0.05 * noise(space, 5, "granite/clouds", 5) + 0.05 * noise(space, 150, "granite/cleavage", 2, 0.9)
+    )
     height = each_in(space, "granite/out", coarse.index, coarse.count) * np.float32(0.0002)
     height += noise(space, 20, "granite/relief", 5) * np.float32(0.0004)
     roughness = 0.3 + 0.05 * noise(space, 7, "granite/smudge", 5, 0.65) + 0.06 * mica
     return surface(space, colour, height, np.clip(roughness, 0.1, 0.7))
 
 
-@family("terrazzo", "terrazzo, venetian floor", "white terrazzo with small chips")
+@family(
+    "terrazzo",
+    "terrazzo, venetian floor",
+    "white terrazzo with small chips",
+)
 def terrazzo(space: Space, description: Description) -> Surface:
     """Chips of marble of three sizes in ground cement."""
     unit = description.size
     ground = palette(space, description, "terrazzo", ("d9d4ca", "b9b4ab", "c6b8a6", "4d5052"), chroma=0.6)[0]
-    chips = np.stack([rgb(t) for t in "8e5d4a c59a72 5d6a66 e9e5dc 3c3d40 a3705c 9aa39b d8c6a4".split()])
+    chips = np.stack(
+        [rgb(t) for t in ["8e5d4a", "c59a72", "5d6a66", "e9e5dc", "3c3d40", "a3705c", "9aa39b", "d8c6a4"]]
+    )
     fine = noise(space, 90, "terrazzo/fine", 3, 0.8)
-    colour = ramp(0.5 + 0.12 * fine + 0.08 * noise(space, 4, "terrazzo/clouds", 4), gradient(ground, -0.06, 0.04))
+    colour = ramp(
+        0.5 + 0.12 * fine + 0.08 * noise(space, 4, "terrazzo/clouds", 4), gradient(ground, -0.06, 0.04)
+    )
     warp = wobble(space, "terrazzo", 22 / unit, 0.006 * unit, 3)
     chip = np.zeros(space.shape, np.float32)
     for salt, density, share in (("s", 46, 0.5), ("m", 22, 0.45), ("l", 10, 0.35)):

@@ -27,11 +27,22 @@ def _soil(space: Space) -> FloatArray:
     return ramp(0.45 + 0.16 * crumbs, np.stack([rgb(t) for t in ("221b13", "33281c", "473828", "5a4935")]))
 
 
-@family("grass", "grass, lawn, meadow, turf, grassy, field, pasture, grassland", "lush green grass")
+@family(
+    "grass",
+    "grass, lawn, meadow, turf, grassy, field, pasture, grassland",
+    "lush green grass",
+)
 def grass(space: Space, description: Description) -> Surface:
     """Thousands of bent blades over dark soil, some dry, each with a fold along its middle."""
     unit = description.size * (0.7 if description.says("short") else 1.0)
-    brush = Brush((0.05 * unit, 0.12 * unit), (0.0042 * unit, 0.0078 * unit), bend=0.55, belly=0.25, lift=0.45, arch=0.55)
+    brush = Brush(
+        (0.05 * unit, 0.12 * unit),
+        (0.0042 * unit, 0.0078 * unit),
+        bend=0.55,
+        belly=0.25,
+        lift=0.45,
+        arch=0.55,
+    )
     blades = draw(space, "grass", 6400 / unit**2, brush)
     there = (blades.index >= 0).astype(np.float32)
     count = int(blades.index.max()) + 1
@@ -57,7 +68,11 @@ def grass(space: Space, description: Description) -> Surface:
     return surface(space, colour, height, roughness)
 
 
-@family("moss", "moss, mossy ground, lichen ground, peat, sphagnum", "thick green moss")
+@family(
+    "moss",
+    "moss, mossy ground, lichen ground, peat, sphagnum",
+    "thick green moss",
+)
 def moss(space: Space, description: Description) -> Surface:
     """Cushions of moss pressed against each other, every shoot a star of small leaves."""
     unit = description.size
@@ -65,14 +80,23 @@ def moss(space: Space, description: Description) -> Surface:
     cushions = voronoi(space, 6 / unit, "moss/cushion", 0.9, warp, 0.02 * unit)
     dome = bevel(np.maximum(cushions.edge, 0), 0.075 * unit)
     lumps = noise(space, 22 / unit, "moss/lumps", 4, 0.6)
-    under = draw(space, "moss/under", 15000 / unit**2, Brush((0.008 * unit, 0.016 * unit), (0.0028 * unit, 0.0045 * unit), bend=0.5))
+    under = draw(
+        space,
+        "moss/under",
+        15000 / unit**2,
+        Brush((0.008 * unit, 0.016 * unit), (0.0028 * unit, 0.0045 * unit), bend=0.5),
+    )
     shoots = draw(space, "moss/shoots", 17000 / unit**2,
                   Brush((0.006 * unit, 0.014 * unit), (0.002 * unit, 0.0036 * unit), bend=0.4, lift=0.45))  # fmt: skip
     upper = smoothstep(shoots.height + 0.15 * lumps, 0.25, 0.5) * (shoots.index >= 0)
     fuzz = mix(under.height * 0.6, 0.4 + shoots.height * 0.8, upper)
-    height = dome * np.float32(0.03 * unit) + lumps * np.float32(0.0024 * unit) + fuzz * np.float32(0.0085 * unit)
+    height = (
+        dome * np.float32(0.03 * unit) + lumps * np.float32(0.0024 * unit) + fuzz * np.float32(0.0085 * unit)
+    )
     base = palette(space, description, "moss", ("5d7029", "4f6a2a", "6d7a2e", "47602f"), chroma=0.85)[0]
-    tone = 0.44 + 0.3 * (fuzz - 0.55) + 0.22 * (dome - 0.7) + 0.1 * (shoots.along - 0.4) * upper + 0.06 * lumps
+    tone = (
+        0.44 + 0.3 * (fuzz - 0.55) + 0.22 * (dome - 0.7) + 0.1 * (shoots.along - 0.4) * upper + 0.06 * lumps
+    )
     hue = noise(space, 3, "moss/hue", 5)
     colour = ramp(tone + 0.06 * hue, gradient(base, -0.25, 0.16, 7, 26))
     brown = smoothstep(noise(space, 4, "moss/brown", 5, 0.62) - dome, 0.3, 1.6)
@@ -80,11 +104,17 @@ def moss(space: Space, description: Description) -> Surface:
     return surface(space, colour, height, np.clip(0.93 + 0.03 * lumps, 0.7, 1), 0.0)
 
 
-@family("leaves", "leaf, leaves, foliage, autumn leaves, fallen leaves, leaf litter, autumn", "fallen autumn leaves")
+@family(
+    "leaves",
+    "leaf, leaves, foliage, autumn leaves, fallen leaves, leaf litter, autumn",
+    "fallen autumn leaves",
+)
 def leaves(space: Space, description: Description) -> Surface:
     """Fallen leaves in several layers, with midribs and side veins, over soil."""
     unit = description.size
-    brush = Brush((0.075 * unit, 0.135 * unit), (0.04 * unit, 0.068 * unit), bend=0.22, belly=0.42, lift=0.14, arch=0.8)
+    brush = Brush(
+        (0.075 * unit, 0.135 * unit), (0.04 * unit, 0.068 * unit), bend=0.22, belly=0.42, lift=0.14, arch=0.8
+    )
     fallen = draw(space, "leaves", 620 / unit**2, brush)
     there = (fallen.index >= 0).astype(np.float32)
     count = int(fallen.index.max()) + 1
@@ -105,7 +135,10 @@ def leaves(space: Space, description: Description) -> Surface:
     colour *= 0.8 + 0.25 * smoothstep(fallen.height, 0.1, 0.9)
     colour = mix(_soil(space), colour, there)
     cup = np.square(fallen.across) * 0.10
-    height = there * (fallen.height * np.float32(0.045 * unit) + (cup + rib * 0.03 + veins * 0.012) * np.float32(0.03 * unit))
+    height = there * (
+        fallen.height * np.float32(0.045 * unit)
+        + (cup + rib * 0.03 + veins * 0.012) * np.float32(0.03 * unit)
+    )
     height += mottle * np.float32(0.0007) + noise(space, 3, "leaves/ground", 3) * np.float32(0.003)
     roughness = mix(np.full(space.shape, 0.95, np.float32), 0.6 + 0.06 * mottle + 0.2 * rot, there)
     return surface(space, colour, height, np.clip(roughness, 0.3, 1))
@@ -114,5 +147,3 @@ def leaves(space: Space, description: Description) -> Surface:
 def _paler(colour: FloatArray) -> FloatArray:
     """The same colour ``(3, H, W)`` a good deal paler."""
     return np.minimum(colour * np.float32(1.25) + np.float32(0.08), 1)
-
-

@@ -37,7 +37,9 @@ def _two_coloured(space: Space, description: Description, pieces: Pieces, bases:
     return tints
 
 
-def _glazed(space: Space, description: Description, pieces: Pieces, unit: float, grout_width: float) -> Surface:
+def _glazed(
+    space: Space, description: Description, pieces: Pieces, unit: float, grout_width: float
+) -> Surface:
     """Tiles with a soft pillow, a glaze that pools and crawls at the rim, and grout that has seen use."""
     index, count = pieces.index, pieces.count
     clouds = noise(space, 4, "tiles/clouds", 5, 0.55)
@@ -66,7 +68,9 @@ def _glazed(space: Space, description: Description, pieces: Pieces, unit: float,
         # A glaze is thin, hence lighter, on the arris, and pools towards the middle.
         pool = smoothstep(inside, 0.001 * unit, 0.014 * unit)
         drift = clouds * 0.4 + each_in(space, "tiles/drift", index, count) * 0.6
-        run = noise(space, 16 / unit, "tiles/run", 5, 0.6, (1.0, 1.7)) + each_in(space, "tiles/kiln", index, count)
+        run = noise(space, 16 / unit, "tiles/run", 5, 0.6, (1.0, 1.7)) + each_in(
+            space, "tiles/kiln", index, count
+        )
         colour *= (0.985 + 0.03 * drift + 0.028 * run) * (1.09 - 0.09 * pool)
         specks = smoothstep(noise(space, 230, "tiles/specks", 2, 0.9), 2.0, 2.7)
         colour *= 1 - 0.3 * specks
@@ -90,10 +94,13 @@ def _grout(space: Space, tile: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 @family(
-    "tiles", "tile, ceramic, ceramic tile, porcelain, porcelain tile, square tile, bathroom tile, kitchen tile, "
-    "subway tile, metro tile, tilework, glazed tile, bathroom, terracotta tile, floor tile, wall tile",
-    "glossy white ceramic tiles", layout=True,
-)  # fmt: skip
+    "tiles",
+    "tile, ceramic, ceramic tile, porcelain, porcelain tile, square tile, bathroom tile, kitchen "
+    "tile, subway tile, metro tile, tilework, glazed tile, bathroom, terracotta tile, floor tile, "
+    "wall tile",
+    "glossy white ceramic tiles",
+    layout=True,
+)
 def tiles(space: Space, description: Description) -> Surface:
     """Square ceramic tiles, or oblong ones in a brick bond, basket weave or herringbone."""
     unit = description.size
@@ -111,9 +118,11 @@ def tiles(space: Space, description: Description) -> Surface:
 
 
 @family(
-    "hexagons", "hexagon, hexagonal, hex, hexagon tile, hexagonal tile, hex tile, honeycomb, honeycomb tile",
-    "cracked blue hexagonal tiles", layout=True,
-)  # fmt: skip
+    "hexagons",
+    "hexagon, hexagonal, hex, hexagon tile, hexagonal tile, hex tile, honeycomb, honeycomb tile",
+    "cracked blue hexagonal tiles",
+    layout=True,
+)
 def hexagon_tiles(space: Space, description: Description) -> Surface:
     """Hexagonal ceramic tiles."""
     unit = description.size

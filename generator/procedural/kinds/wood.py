@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from generator.material import FloatArray
 from generator.procedural.colours import rgb, scatter, shade
@@ -46,7 +47,10 @@ def grain(space: Space, salt: str, unit: float, rings: float = 26, knots: float 
     """Year rings of a plain-sawn log: steep flanks, cathedral arches where the cut grazes them, rings around knots."""
     across, down = space.extent
     turns = max(1, round(rings / unit * across))
-    phase = space.x * np.float32(turns / across) + noise(space, 3.2 / unit, f"{salt}/sway", 3, 0.42, (1, 3.6)) * 2.6
+    phase = (
+        space.x * np.float32(turns / across)
+        + noise(space, 3.2 / unit, f"{salt}/sway", 3, 0.42, (1, 3.6)) * 2.6
+    )
     phase += noise(space, 24 / unit, f"{salt}/shiver", 2, 0.5, (1, 9)) * 0.13
     knot = np.zeros(space.shape, np.float32)
     for k in range(round(knots * across * down / unit)):
@@ -101,8 +105,12 @@ def _greyed(space: Space, colour: FloatArray, old: float, salt: str) -> FloatArr
     return mix(colour, light * flat((1.04, 1.02, 0.98)), np.clip(sun * 0.62 * old, 0, 0.85))
 
 
-@family("wood", "wood, wooden, timber, wood grain, lumber, plywood, veneer, hardwood, oak wood, pine wood, log",
-        "polished dark brown wood", native=NATIVE)  # fmt: skip
+@family(
+    "wood",
+    "wood, wooden, timber, wood grain, lumber, plywood, veneer, hardwood, oak wood, pine wood, log",
+    "polished dark brown wood",
+    native=NATIVE,
+)
 def wood(space: Space, description: Description) -> Surface:
     """One wide board with its grain."""
     unit, old = description.size, _age(description)
@@ -122,9 +130,15 @@ def _tint(space: Space, description: Description) -> FloatArray:
     return palette(space, Description("wood", structure=description.structure), "wood", _TIMBER)
 
 
-@family("planks", "plank, board, floorboard, wood plank, wooden plank, decking, deck, clapboard, siding, fence, "
-        "wood floor, wooden floor, hardwood floor, parquet, parquetry, laminate, panelling, barn wood, barnwood, wood panel",
-        "weathered turquoise planks", layout=True, native=NATIVE)  # fmt: skip
+@family(
+    "planks",
+    "plank, board, floorboard, wood plank, wooden plank, decking, deck, clapboard, siding, fence, "
+    "wood floor, wooden floor, hardwood floor, parquet, parquetry, laminate, panelling, barn "
+    "wood, barnwood, wood panel",
+    "weathered turquoise planks",
+    layout=True,
+    native=NATIVE,
+)
 def planks(space: Space, description: Description) -> Surface:
     """Boards side by side, each from another part of another log, nailed near their ends, a gap between."""
     unit, old = description.size, _age(description)
@@ -145,19 +159,31 @@ def planks(space: Space, description: Description) -> Surface:
     gap = np.float32((0.0012 if blocks else 0.0028) * unit)
     face = mask_of(edge, gap, space.pixel, 0.0007 * unit)
     inside = np.maximum(edge - gap, 0)
-    nails = np.zeros(space.shape, np.float32) if blocks else _nails(space, pieces.u, pieces.v, pieces.wide, pieces.tall,
-                                                                     index, unit)
-    inlay = cut_from(space, description, index, count, "planks") if description.inlay not in ("wood", None) else None
+    nails = (
+        np.zeros(space.shape, np.float32)
+        if blocks
+        else _nails(space, pieces.u, pieces.v, pieces.wide, pieces.tall, index, unit)
+    )
+    inlay = (
+        cut_from(space, description, index, count, "planks")
+        if description.inlay not in ("wood", None)
+        else None
+    )
     body = inlay.height if inlay else _relief(timber, unit, old)
     height = bevel(inside, 0.006 * unit) * np.float32((0.003 if blocks else 0.0095) * unit)
     height += face * (
-        body + each_in(space, "planks/out", index, count) * np.float32(0.0011 * unit)
+        body
+        + each_in(space, "planks/out", index, count) * np.float32(0.0011 * unit)
         + tilt(space, "planks", index, count, pieces.u, pieces.v * 0.3, 0.014)
         - np.square(pieces.u) * np.float32(0.25 * old / unit)
     )
     height -= nails * np.float32(0.0016 * unit)
     tints = scatter(space, "planks/tint", _tint(space, description), count, 0.03, 0.12, 3.5)
-    colour = inlay.colour if inlay else _greyed(space, stain(space, timber, lookup(tints, index), "planks"), old, "planks")
+    colour = (
+        inlay.colour
+        if inlay
+        else _greyed(space, stain(space, timber, lookup(tints, index), "planks"), old, "planks")
+    )
     colour = mix(flat(rgb("1d1814")), colour, face)
     colour = mix(colour, flat(rgb("3a3431")), nails * 0.9)
     roughness = 0.56 + 0.05 * timber.fibre + 0.15 * timber.pores + 0.22 * min(old, 1)
@@ -169,7 +195,7 @@ def planks(space: Space, description: Description) -> Surface:
     return surface(space, colour, height, roughness, metallic, 1 - face, inside, index, count)
 
 
-def _turned(space: Space, index: IntArray, count: int, lying: IntArray) -> IntArray:
+def _turned(space: Space, index: IntArray, count: int, lying: npt.NDArray[np.bool_]) -> IntArray:
     """Where each pixel finds its wood: its board's own stretch of it, turned a quarter where the board lies."""
     place = roam(space, index, count, "planks")
     if not lying.any():
@@ -180,7 +206,13 @@ def _turned(space: Space, index: IntArray, count: int, lying: IntArray) -> IntAr
 
 
 def _nails(
-    space: Space, u: FloatArray, v: FloatArray, wide: FloatArray, tall: FloatArray, index: IntArray, unit: float
+    space: Space,
+    u: FloatArray,
+    v: FloatArray,
+    wide: FloatArray,
+    tall: FloatArray,
+    index: IntArray,
+    unit: float,
 ) -> FloatArray:
     """Two nail heads near both ends of each board."""
     half_wide, half_tall = (wide / 2).take(index), (tall / 2).take(index)
@@ -190,7 +222,11 @@ def _nails(
     return 1 - smoothstep(np.hypot(du, dv), 0.0026 * unit, 0.0026 * unit + max(0.0007 * unit, space.pixel))
 
 
-@family("bark", "bark, tree bark, tree trunk, trunk", "mossy tree bark")
+@family(
+    "bark",
+    "bark, tree bark, tree trunk, trunk",
+    "mossy tree bark",
+)
 def bark(space: Space, description: Description) -> Surface:
     """Furrowed bark: plates torn apart lengthwise, flaking in layers."""
     unit = description.size
@@ -212,5 +248,7 @@ def bark(space: Space, description: Description) -> Surface:
     base = palette(space, description, "bark", _BARK, chroma=0.7)[0]
     tone = 0.6 + 0.09 * fine + 0.05 * steps + 0.1 * (ribs - 0.5) - 0.34 * furrow
     colour = ramp(tone, gradient(base, -0.19, 0.13, 6, 14))
-    colour = mix(colour, flat(shade(base, 0.1, 0.45)), smoothstep(noise(space, 4, "bark/lichen", 5), 0.7, 2.2) * 0.5)
+    colour = mix(
+        colour, flat(shade(base, 0.1, 0.45)), smoothstep(noise(space, 4, "bark/lichen", 5), 0.7, 2.2) * 0.5
+    )
     return surface(space, colour, height, np.clip(0.88 + 0.04 * fine, 0.6, 1), 0.0, 1 - plate)

@@ -17,7 +17,11 @@ from generator.procedural.surface import Surface
 from generator.procedural.voronoi import voronoi
 
 
-@layer("cracked", "cracked, crack, cracking, cracks, crackle, crackled, fractured, shattered, fissured, fissure", order=20)
+@layer(
+    "cracked",
+    "cracked, crack, cracking, cracks, crackle, crackled, fractured, shattered, fissured, fissure",
+    order=20,
+)
 def cracked(surface: Surface, description: Description, amount: float) -> None:
     """Broken lines that fork and end; in laid pieces each one breaks by itself, and its shards shift a little."""
     space = surface.space
@@ -36,13 +40,17 @@ def cracked(surface: Surface, description: Description, amount: float) -> None:
         low, high = np.minimum(cells.index, cells.beyond), np.maximum(cells.index, cells.beyond)
         # One number per border: a share of the borders is really a crack.
         chance = uniform(space.seed, f"crack/{salt}/line", *_pairs(low, high, cells.count))
-        drawn = (chance.reshape(cells.count, cells.count).ravel().take(low * cells.count + high)) < kept + 0.2 * amount
+        drawn = (
+            chance.reshape(cells.count, cells.count).ravel().take(low * cells.count + high)
+        ) < kept + 0.2 * amount
         thin = np.float32(width * (0.6 + 0.4 * min(amount, 1.5)))
         breadth = thin * np.clip(0.65 + 0.4 * noise(space, 12, f"crack/{salt}/breadth", 3), 0.12, 1.6)
         breadth *= drawn * broken * patches
         line = 1 - smoothstep(cells.edge, breadth * 0.35, breadth + np.float32(space.pixel * 0.6))
         line *= smoothstep(breadth, thin * 0.05, thin * 0.3)
-        chips = (1 - smoothstep(cells.edge, breadth, breadth * 3.2 + np.float32(1e-5))) * smoothstep(breadth, 0, thin)
+        chips = (1 - smoothstep(cells.edge, breadth, breadth * 3.2 + np.float32(1e-5))) * smoothstep(
+            breadth, 0, thin
+        )
         if salt == "a":
             shards = (space.each("crack/shard", cells.count) - 0.5).take(cells.index)
             surface.height += shards * broken * patches * np.float32(0.0022 * min(amount, 1.5))
@@ -64,7 +72,9 @@ def worn(surface: Surface, description: Description, amount: float) -> None:
     space = surface.space
     rub = noise(space, 6, "worn/rub", 5, 0.62)
     crest = smoothstep(-surface.cavity(0.006) + 0.5 * rub, 1.3 - 0.5 * amount, 2.6 - 0.4 * amount)
-    bites = smoothstep(noise(space, 16, "worn/bites", 4, 0.62) - surface.cavity(0.012) * 0.6, 1.7 - 0.4 * amount, 2.6)
+    bites = smoothstep(
+        noise(space, 16, "worn/bites", 4, 0.62) - surface.cavity(0.012) * 0.6, 1.7 - 0.4 * amount, 2.6
+    )
     if surface.edge is not None:
         near = 1 - smoothstep(surface.edge, 0.0, 0.02)
         rim = smoothstep(noise(space, 28, "worn/rim", 3, 0.6), 0.9 - 0.5 * amount, 1.9) * near
@@ -100,8 +110,11 @@ def scratched(surface: Surface, description: Description, amount: float) -> None
     """Fine straight scores of all directions, some deep."""
     space = surface.space
     marks = draw(space, "scratch", 260 * amount, Brush((0.05, 0.4), (0.0006, 0.0022), bend=0.06, lift=0.0))
-    line = (marks.index >= 0) * (1 - np.abs(marks.across)) * (0.35 + 0.65 * space.each("scratch/deep", 4096).take(
-        np.maximum(marks.index, 0) % 4096))
+    line = (
+        (marks.index >= 0)
+        * (1 - np.abs(marks.across))
+        * (0.35 + 0.65 * space.each("scratch/deep", 4096).take(np.maximum(marks.index, 0) % 4096))
+    )
     line *= smoothstep(noise(space, 9, "scratch/skip", 3), -1.2, 0.2)
     line = line.astype(np.float32)
     surface.height -= line * np.float32(0.0008)

@@ -31,7 +31,9 @@ def mossy(surface: Surface, description: Description, amount: float) -> None:
     film = cover(score, min(share * 1.9 + 0.05, 0.95), 0.9)
     inside = cover(score, share * 0.6, 0.9)
 
-    tufts = draw(space, "moss/tufts", 60000, Brush((0.0035, 0.0075), (0.0013, 0.0023), bend=0.5, lift=0.4, arch=0.3))
+    tufts = draw(
+        space, "moss/tufts", 60000, Brush((0.0035, 0.0075), (0.0013, 0.0023), bend=0.5, lift=0.4, arch=0.3)
+    )
     cushions = noise(space, 26, "moss/cushions", 4, 0.6)
     domes = smoothstep(cushions, -1.6, 1.4)
     fuzz = np.where(tufts.index >= 0, tufts.height, 0)

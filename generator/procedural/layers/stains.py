@@ -11,7 +11,7 @@ from generator.procedural.description import Description
 from generator.procedural.noise import noise
 from generator.procedural.palette import toned
 from generator.procedural.registry import layer
-from generator.procedural.shaping import cover, flat, mix, ramp, smoothstep, spread_of
+from generator.procedural.shaping import cover, flat, ramp, smoothstep, spread_of
 from generator.procedural.surface import Surface
 
 _RUST = ("2e1a12", "4a2616", "6e3517", "8f4a1c", "b0682a", "a5763f")
@@ -25,7 +25,11 @@ def _luminance(colour: FloatArray) -> FloatArray:
     return 0.3 * colour[0] + 0.59 * colour[1] + 0.11 * colour[2]
 
 
-@layer("painted", "painted, paint, peeling, peeled, flaking, flaky, paint peeling, lacquer, whitewashed", order=10)
+@layer(
+    "painted",
+    "painted, paint, peeling, peeled, flaking, flaky, paint peeling, lacquer, whitewashed",
+    order=10,
+)
 def painted(surface: Surface, description: Description, amount: float) -> None:
     """A coat of paint that has lost its hold on crests and edges and stands up where it has torn."""
     space = surface.space
@@ -40,7 +44,9 @@ def painted(surface: Surface, description: Description, amount: float) -> None:
         score += 0.9 * (1 - smoothstep(surface.edge, 0.0, 0.015))
     coat = 1 - cover(score, lost, 0.05)
     lip = cover(score, lost * 1.25 + 0.012, 0.1) * coat
-    names = description.colours or (("white", "teal", "red", "green", "cream", "azure")[space.choose("paint/own", 6)],)
+    names = description.colours or (
+        ("white", "teal", "red", "green", "cream", "azure")[space.choose("paint/own", 6)],
+    )
     tone = toned(description, scatter(space, "paint/tone", swatches(tuple(names)), 1, 0.015, 0.08, 3))[0]
     paint = flat(tone) * (1 + 0.022 * noise(space, 3, "paint/fade", 4) + 0.015 * along)
     if surface.index is not None and surface.count > 1:
@@ -85,7 +91,9 @@ def rusty(surface: Surface, description: Description, amount: float) -> None:
         surface.set_roughness(0.88, mask * 0.8)
 
 
-@layer("weathered", "weathered, weathering, sunbleached, timeworn, patina, patinated, ageing, aging", order=36)
+@layer(
+    "weathered", "weathered, weathering, sunbleached, timeworn, patina, patinated, ageing, aging", order=36
+)
 def weathered(surface: Surface, description: Description, amount: float) -> None:
     """Sun takes the colour, rain leaves streaks, grime stays in the pores."""
     space = surface.space
@@ -97,13 +105,22 @@ def weathered(surface: Surface, description: Description, amount: float) -> None
     rain *= smoothstep(noise(space, 2.5, "weather/run", 3), -0.3, 1.2)
     surface.paint(surface.colour * flat((0.7, 0.69, 0.66)), np.clip(rain * 0.7 * amount, 0, 0.8))
     grime = smoothstep(surface.cavity(0.006) + 0.5 * noise(space, 18, "weather/grime", 4), 0.4, 2.4)
-    surface.paint(surface.colour * flat((0.62, 0.6, 0.56)), np.clip(grime * 0.55 * amount, 0, 0.8) * (1 - 0.6 * surface.metallic))
+    surface.paint(
+        surface.colour * flat((0.62, 0.6, 0.56)),
+        np.clip(grime * 0.55 * amount, 0, 0.8) * (1 - 0.6 * surface.metallic),
+    )
     erode = noise(space, 40, "weather/erode", 4, 0.65)
     surface.height += np.minimum(erode, 0.3) * np.float32(0.0006 * min(amount, 1.5))
-    surface.set_roughness(0.85, np.clip((0.35 + 0.2 * sun) * np.float32(amount), 0, 0.8) * (1 - 0.6 * surface.metallic))
+    surface.set_roughness(
+        0.85, np.clip((0.35 + 0.2 * sun) * np.float32(amount), 0, 0.8) * (1 - 0.6 * surface.metallic)
+    )
 
 
-@layer("dirty", "dirty, dirt, grimy, grime, muddy, mud stained, soiled, stained, stain, smudged, oily, greasy", order=50)
+@layer(
+    "dirty",
+    "dirty, dirt, grimy, grime, muddy, mud stained, soiled, stained, stain, smudged, oily, greasy",
+    order=50,
+)
 def dirty(surface: Surface, description: Description, amount: float) -> None:
     """Soil in the hollows and joints, smeared over the faces."""
     space = surface.space
@@ -113,7 +130,10 @@ def dirty(surface: Surface, description: Description, amount: float) -> None:
         score += 0.7 * surface.gap
     soil = smoothstep(score, 1.2 - 1.1 * amount, 3.0 - 0.7 * amount)
     haze = smoothstep(smear, -1.0, 2.0) * min(0.32 * amount, 0.6)
-    tone = ramp(0.5 + 0.18 * noise(space, 40, "dirt/tone", 4, 0.7) + 0.1 * smear, _stops(("2b221a", "43362a", "5a4a39", "6f5d48")))
+    tone = ramp(
+        0.5 + 0.18 * noise(space, 40, "dirt/tone", 4, 0.7) + 0.1 * smear,
+        _stops(("2b221a", "43362a", "5a4a39", "6f5d48")),
+    )
     surface.paint(tone, np.clip(np.maximum(soil * 0.85, haze), 0, 0.93))
     surface.height += soil * np.float32(0.0009)
     surface.set_roughness(0.93, np.clip(np.maximum(soil, haze * 1.3), 0, 1))
@@ -148,4 +168,3 @@ def burnt(surface: Surface, description: Description, amount: float) -> None:
     surface.height += char * fine * np.float32(0.0008)
     surface.set_roughness(0.9, char)
     surface.set_metallic(0.0, char * 0.7)
-

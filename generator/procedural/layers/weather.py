@@ -9,7 +9,16 @@ from generator.procedural.colours import rgb
 from generator.procedural.description import Description
 from generator.procedural.noise import blur, noise
 from generator.procedural.registry import layer
-from generator.procedural.shaping import cover, flat, mix, quantile, ramp, smooth_maximum, smoothstep, spread_of
+from generator.procedural.shaping import (
+    cover,
+    flat,
+    mix,
+    quantile,
+    ramp,
+    smooth_maximum,
+    smoothstep,
+    spread_of,
+)
 from generator.procedural.surface import Surface
 
 
@@ -46,7 +55,11 @@ def snowy(surface: Surface, description: Description, amount: float) -> None:
     spread = max(spread_of(surface.height), 0.0015)
     ground = blur(surface.height, 0.012, space.pixel)
     drift = noise(space, 3, "snow/drift", 4, 0.55)
-    score = drift * 0.9 - (surface.height - ground) / spread * 0.9 - (ground - float(ground.mean())) / spread * 0.5
+    score = (
+        drift * 0.9
+        - (surface.height - ground) / spread * 0.9
+        - (ground - float(ground.mean())) / spread * 0.5
+    )
     score += 0.25 * noise(space, 30, "snow/rim", 4, 0.65)
     share = min(0.18 + 0.36 * amount, 0.96)
     mask = cover(score, share, 0.14)
@@ -56,7 +69,10 @@ def snowy(surface: Surface, description: Description, amount: float) -> None:
     thick = (0.25 + 0.9 * deep) * np.float32(1.1 * spread + 0.003)
     top = ground + thick + lumps * np.float32(0.0009) + grain * np.float32(0.00035)
     surface.height += (smooth_maximum(top, surface.height, 0.003) - surface.height) * mask
-    snow = ramp(0.6 + 0.1 * grain + 0.12 * lumps + 0.2 * deep, np.stack([rgb(c) for c in ("bcc8d6", "d5dde6", "e8ecef", "f1f2f2")]))
+    snow = ramp(
+        0.6 + 0.1 * grain + 0.12 * lumps + 0.2 * deep,
+        np.stack([rgb(c) for c in ("bcc8d6", "d5dde6", "e8ecef", "f1f2f2")]),
+    )
     rim = cover(score, min(share * 1.35 + 0.03, 0.98), 0.7)
     surface.paint(surface.colour * flat((0.72, 0.74, 0.78)), rim * 0.5)
     surface.paint(snow, np.clip(mask + rim * 0.12 * (grain > 0.8), 0, 1))
@@ -70,15 +86,21 @@ def frosty(surface: Surface, description: Description, amount: float) -> None:
     space = surface.space
     fans = noise(space, 24, "frost/fans", 5, 0.75)
     needles = np.abs(noise(space, 70, "frost/needles", 3, 0.8))
-    score = -0.7 * surface.cavity(0.008) + noise(space, 3.5, "frost/where", 4, 0.6) + 0.55 * fans - 0.5 * needles
-    mask = cover(score, min(0.25 + 0.3 * amount, 0.95), 0.55) * (0.55 + 0.45 * smoothstep(fans - needles, -1.2, 0.8))
+    score = (
+        -0.7 * surface.cavity(0.008) + noise(space, 3.5, "frost/where", 4, 0.6) + 0.55 * fans - 0.5 * needles
+    )
+    mask = cover(score, min(0.25 + 0.3 * amount, 0.95), 0.55) * (
+        0.55 + 0.45 * smoothstep(fans - needles, -1.2, 0.8)
+    )
     surface.paint(mix(surface.colour, flat(rgb("dbe6ee")), 0.86), mask * min(0.55 + 0.3 * amount, 0.95))
     surface.height += mask * (0.0006 + 0.0009 * smoothstep(fans - needles, -1, 1))
     surface.set_roughness(0.48 + 0.08 * needles, mask * 0.8)
     surface.set_metallic(0.0, mask * 0.8)
 
 
-@layer("polished", "polished, glossy, shiny, gloss, lacquered, varnished, smooth, sleek, waxed, satin", order=70)
+@layer(
+    "polished", "polished, glossy, shiny, gloss, lacquered, varnished, smooth, sleek, waxed, satin", order=70
+)
 def polished(surface: Surface, description: Description, amount: float) -> None:
     """Ground flat and buffed: the fine relief goes, the reflections sharpen, the colour deepens."""
     strength = min(0.75 * amount, 0.97)

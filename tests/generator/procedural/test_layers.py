@@ -43,7 +43,9 @@ def test_no_modifier_shows_the_border(layer: str) -> None:
     material = generate(Description("plaster", modifiers=((layer, 1.2),)), 131, 97, 2)
     for field in (material.basecolor, material.height, material.roughness):
         for axis in (0, 1):
-            step = np.abs(field - np.roll(field, -1, axis)).mean(axis=tuple(a for a in range(field.ndim) if a != axis))
+            step = np.abs(field - np.roll(field, -1, axis)).mean(
+                axis=tuple(a for a in range(field.ndim) if a != axis)
+            )
             assert step[-1] <= step[:-1].mean() + 4 * step[:-1].std() + 1e-6
 
 
@@ -83,8 +85,12 @@ def hue_of(colour: FloatArray) -> float:
     return colorsys.rgb_to_hsv(float(red), float(green), float(blue))[0] * 360
 
 
-@pytest.mark.parametrize(("word", "hue"), [("red", 5), ("blue", 217), ("green", 115), ("turquoise", 177), ("yellow", 45)])
-@pytest.mark.parametrize("material", ["tiles", "hexagons", "bricks", "planks", "plaster", "metal", "fabric", "leather"])
+@pytest.mark.parametrize(
+    ("word", "hue"), [("red", 5), ("blue", 217), ("green", 115), ("turquoise", 177), ("yellow", 45)]
+)
+@pytest.mark.parametrize(
+    "material", ["tiles", "hexagons", "bricks", "planks", "plaster", "metal", "fabric", "leather"]
+)
 def test_a_named_colour_reaches_the_base_colour(material: str, word: str, hue: float) -> None:
     found = hue_of(generate(parse(f"clean {word} {material}"), 96, 96, 2).basecolor)
     assert abs((found - hue + 180) % 360 - 180) < 30
@@ -99,7 +105,9 @@ def test_at_strength_0_the_picture_is_itself() -> None:
     assert restyle(picture(), parse("mossy cracked wall"), 0.0, 1).basecolor.tobytes() == picture().tobytes()
 
 
-@pytest.mark.parametrize("words", ["mossy", "cracked", "rusty", "wet", "snow", "dirty", "blue", "painted green"])
+@pytest.mark.parametrize(
+    "words", ["mossy", "cracked", "rusty", "wet", "snow", "dirty", "blue", "painted green"]
+)
 def test_a_picture_changes_the_more_the_stronger(words: str) -> None:
     moved = [
         float(np.abs(restyle(picture(), parse(words), strength, 1).basecolor - picture()).mean())

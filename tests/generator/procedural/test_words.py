@@ -37,7 +37,9 @@ def test_moss_is_a_growth_on_a_wall_and_a_material_alone() -> None:
 
 
 def test_words_of_degree_change_the_strength() -> None:
-    slight, plain, heavy = (parse(f"{word} cracked tiles").amount("cracked") for word in ("slightly", "", "heavily"))
+    slight, plain, heavy = (
+        parse(f"{word} cracked tiles").amount("cracked") for word in ("slightly", "", "heavily")
+    )
     assert 0 < slight < plain < heavy
 
 
