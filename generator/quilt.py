@@ -12,7 +12,7 @@ from generator.resample import resize
 _SHORTEST = 0.66  # A period shorter than this share of the picture would throw too much of it away.
 _LEAST_OVERLAP = 0.06
 _SEARCH = 192  # Columns of the copy on which periods are compared.
-_PRICE = 1.0  # What losing all of the picture would cost, where 1 is a cut through unrelated pixels.
+_PRICE = 0.7  # What losing all of the picture would cost, where 1 is a cut through unrelated pixels.
 _FEATHER = 1.5  # Pixels: as soft as a drawn edge, no softer, or fine grain would fade along the cut.
 Costs = npt.NDArray[np.float32]
 Path = npt.NDArray[np.intp]
@@ -64,10 +64,13 @@ def _ranked(image: FloatArray, periods: range, wrap_y: bool) -> int:
     widest = columns - periods[0]
     stack = np.full((len(periods), image.shape[0], widest), np.float32(1e3))
     unrelated = float(_difference(image, np.roll(image, columns // 3, axis=1)).mean()) + 1e-6
-    for layer, period in zip(stack, periods, strict=True):
+    whole = np.empty(len(periods))
+    for index, period in enumerate(periods):
         overlap = columns - period
-        layer[:, widest - overlap :] = _difference(image[:, period:], image[:, :overlap])
-    totals = _cheapest_path(stack, closed=False)[0] / (image.shape[0] * unrelated)
+        stack[index, :, widest - overlap :] = _difference(image[:, period:], image[:, :overlap])
+        whole[index] = stack[index, :, widest - overlap :].mean()
+    # A cut through plain colour is cheap wherever the joints lie: only a whole overlap that fits shows a period.
+    totals = 0.5 * (_cheapest_path(stack, closed=False)[0] / image.shape[0] + whole) / unrelated
     lost = 1.0 - np.array(periods) / columns
     return periods[int(np.argmin(totals + _PRICE * lost))]
 

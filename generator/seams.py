@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from generator.lattice import breaks_pattern
 from generator.material import FloatArray
 
 _SMALLEST = 32  # Fewer lines than this are no distribution to compare a border with.
@@ -45,8 +46,9 @@ class AxisReport:
     ``second_difference``
         As ``ratio`` but for second differences, which show kinks where no jump is.
     ``tiles``
-        The verdict. It rests on more than these three figures (several scales, and parts of the border). None
-        when it cannot be said: too small a picture, or one that is constant along the axis.
+        The verdict. It rests on more than these three figures: several scales, parts of the border, and whether a
+        regular pattern keeps its rhythm across. None when it cannot be said: too small a picture, or one that is
+        constant along the axis.
     """
 
     ratio: float
@@ -105,7 +107,10 @@ def _axis(planes: FloatArray) -> AxisReport:
         ratio=float(jumps[0]) / inside,
         z_score=(float(jumps[0]) - inside) / max(float(jumps[1:].std()), 1e-6),
         second_difference=float(bends[0]) / max(float(bends[1:].mean()), 1e-6),
-        tiles=not _stands_out(parts, np.average(parts, axis=0, weights=weights)),
+        tiles=not (
+            _stands_out(parts, np.average(parts, axis=0, weights=weights))
+            or breaks_pattern(planes.mean(axis=0))
+        ),
     )
 
 

@@ -163,7 +163,7 @@ def _cast_shadow(material: Material) -> FloatArray:
 
 
 def ball(material: Material, side: int) -> tuple[FloatArray, FloatArray]:
-    """A ball covered with the material, displaced by its height: linear ``(side, side, 3)`` and coverage ``(side, side)``.
+    """A ball covered with the material, displaced by its height: ``(side, side, 3)`` linear, and its coverage.
 
     Rays run straight into the picture and are followed through the shell that the height can fill, so that the
     outline shows the relief as well. Pixels near the outline get four rays, all others one.

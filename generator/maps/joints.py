@@ -14,6 +14,7 @@ from generator.resample import blur, resize
 _WORKING = (
     384  # The shorter side at which joints are sought; finer ones than a pixel of it are cracks, not joints.
 )
+_LEAST_SIDE = 48  # Pixels; on less, joints and grain are of one size.
 _NETWORK = 128  # The side at which it is seen whether they hang together.
 _WIDEST = (1 / 24, 1 / 10)  # Widths, by the shorter side, up to which a structure counts as thin.
 _AREA = (0.02, 0.42)
@@ -40,8 +41,10 @@ def find_joints(luminance: FloatArray, saturation: FloatArray) -> Joints | None:
     both ways and leaves the rest in pieces: joints enclose stones, whereas grain and scratches enclose nothing.
     """
     shorter = min(luminance.shape)
+    if shorter < _LEAST_SIDE:
+        return None
     factor = min(1.0, _WORKING / shorter)
-    rows, columns = (max(8, round(n * factor)) for n in luminance.shape)
+    rows, columns = (round(n * factor) for n in luminance.shape)
     best: Joints | None = None
     for feature, preferences in ((luminance, (1.2, 1.0)), (saturation, (1.1, 0.8))):
         # Half a per cent of blur takes the grain out, which a top-hat would take for structure.

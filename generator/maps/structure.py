@@ -14,6 +14,8 @@ from generator.resample import blur, resize
 
 _SMALLEST = 8  # The pyramid ends here: what is wider than an eighth of the picture is light, not relief.
 _EQUALISED = 0.6  # 0 keeps the picture's own balance of scales, 1 replaces it by that of a rough surface.
+_MOST_GAIN = 2.0
+_LIGHT = 10  # Light varies over a tenth of the picture and more.
 _SLOPE_OF_SPECTRUM = 0.55  # Band amplitude grows as wavelength to this power: between sand and broken stone.
 _TRUST = {0: 0.25, 1: 0.6}
 _LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
@@ -24,8 +26,8 @@ class Structure:
     """What was read from a picture; every array is ``(H, W)`` float32 and periodic.
 
     ``height`` is in [0, 1]. ``joints`` in [0, 1] is 1 in the joints of a wall or floor and 0 everywhere when there
-    are none; ``joint_width`` is by the shorter side. ``detail`` is the local contrast of the finest scales, in units of sRGB-encoded brightness; ``contrast`` the picture's
-    overall contrast below the scale of shading, in the same units.
+    are none; ``joint_width`` is by the shorter side. ``detail`` is the local contrast of the finest scales, in units
+    of sRGB-encoded brightness; ``contrast`` the picture's overall contrast below the scale of shading.
     """
 
     luminance: FloatArray
@@ -47,17 +49,24 @@ def read_structure(basecolor: FloatArray) -> Structure:
     luminance = basecolor @ _LUMA
     brightest = basecolor.max(axis=2)
     saturation = (brightest - basecolor.min(axis=2)) / np.maximum(brightest, np.float32(0.05))
-    found = find_joints(luminance, saturation)
+    even = _evenly_lit(luminance)
+    found = find_joints(even, saturation)
     if found is None:
-        bands = _bands(luminance)
-        joints, width = np.zeros_like(luminance), 0.0
-        height = _to_unit(_equalised_sum(bands, luminance, len(bands)))
+        bands = _bands(even)
+        joints, width = np.zeros_like(even), 0.0
+        height = _to_unit(_equalised_sum(bands, even, len(bands)))
     else:
-        bands = _bands(_without_joints(luminance, found))
+        bands = _bands(_without_joints(even, found))
         joints, width = found.mask, found.width
-        height = _stones(found, bands, luminance)
+        height = _stones(found, bands, even)
     contrast = float(np.sqrt(sum(float(np.mean(np.square(band))) for band in bands[:5])))
-    return Structure(luminance, saturation, height, joints, width, _detail(bands, luminance), contrast)
+    return Structure(luminance, saturation, height, joints, width, _detail(bands, even), contrast)
+
+
+def _evenly_lit(luminance: FloatArray) -> FloatArray:
+    """Divided by its own broad average, so that neither brightness nor contrast follows the light."""
+    broad = blur(luminance, min(luminance.shape) / _LIGHT)
+    return luminance * np.clip(broad.mean() / np.maximum(broad, np.float32(1e-3)), 0.5, 2.0)
 
 
 def _without_joints(luminance: FloatArray, found: Joints) -> FloatArray:
@@ -77,7 +86,7 @@ def _stones(found: Joints, bands: list[FloatArray], luminance: FloatArray) -> Fl
     joint = found.width * min(luminance.shape)
     worn = blur(found.mask, max(0.5, 0.25 * joint)) * np.float32(0.75)
     worn += blur(found.mask, joint) * np.float32(0.25)
-    finest = max(2, min(len(bands), int(np.log2(max(2.0 * joint, 4.0)))))
+    finest = min(len(bands), max(2, int(np.log2(max(2.0 * joint, 4.0)))))
     grain = _to_unit(_equalised_sum(bands, luminance, finest)) - np.float32(0.5)
     return _to_unit(
         np.float32(1.0) - worn + np.float32(0.3) * grain * (np.float32(1.0) - np.float32(0.6) * worn)
@@ -129,7 +138,7 @@ def _equalised_sum(bands: list[FloatArray], like: FloatArray, count: int) -> Flo
             * 2.0 ** (_SLOPE_OF_SPECTRUM * min(index, 2 * (widest - 0.75) - index))
             * _TRUST.get(index, 1.0)
         )
-        gain = min((target / spread) ** _EQUALISED, 4.0)
+        gain = min((target / spread) ** _EQUALISED, _MOST_GAIN)
         limit = np.float32(3.0 * spread)
         part = np.tanh(band / limit) * (limit * np.float32(gain))
         total = part if total is None else _enlarge(total, band) + part

@@ -78,6 +78,15 @@ def test_a_wall_cut_through_its_bricks_does_not_tile() -> None:
         assert report.x.tiles is False and report.y.tiles is False
 
 
+def test_a_broken_rhythm_is_found_where_no_jump_shows() -> None:
+    y, x = np.mgrid[0:240, 0:240]
+    tiles = np.where((y % 24 < 2) | (x % 24 < 2), 0.2, 0.8).astype(np.float32)
+    tiles += 0.1 * (_noise(240, 0.0) - 0.5)
+    assert measure(tiles).x.tiles is True
+    cut = tiles[:, 6:-7]  # The tile on the border is shorter than the others, and nothing else is amiss.
+    assert measure(cut).x.tiles is False and measure(cut).y.tiles is True
+
+
 def test_axis_x_is_the_border_between_right_and_left() -> None:
     field = _noise(256, 1.5)
     assert measure(field[:, :180]).x.tiles is False
