@@ -90,7 +90,7 @@ def _text_config(projection: int = TEXT_WIDTH) -> CLIPTextConfig:
 
 
 def vae(**overrides: object) -> AutoencoderKL:
-    """An `AutoencoderKL` with the real stride of 8."""
+    """An `AutoencoderKL` with the real stride of 8. Its encoder speaks far more quietly than a trained one."""
     torch.manual_seed(1)
     settings = {
         "block_out_channels": (8, 8, 16, 16),
@@ -101,6 +101,17 @@ def vae(**overrides: object) -> AutoencoderKL:
         "sample_size": 128,
     }
     return AutoencoderKL(**{**settings, **overrides}).eval()
+
+
+def loud_vae() -> AutoencoderKL:
+    """The same with latents as loud as a trained one's: a deviation of 1, so that noise does not drown them."""
+    model = vae()
+    with torch.no_grad():
+        patches = torch.rand(1, 3, 16, 16).repeat_interleave(8, -1).repeat_interleave(8, -2) * 2 - 1
+        gain = 1 / (model.config.scaling_factor * model.encode(patches).latent_dist.mean.std())
+        model.quant_conv.weight *= gain
+        model.quant_conv.bias *= gain
+    return model
 
 
 def unet(family: str = "sd1", **overrides: object) -> UNet2DConditionModel:
