@@ -15,7 +15,7 @@ from generator.material import FloatArray, Material
 from generator.resample import blur
 
 _RELIEF = (0.003, 0.05)
-_SLOPES = (0.12, 0.5)
+_SLOPES = (0.16, 0.65)
 
 
 def estimate(basecolor: FloatArray, axes: tuple[bool, bool] = (True, True), delight: float = 0.0) -> Material:
@@ -72,20 +72,20 @@ def _relief(structure: Structure, shorter: int) -> float:
     """
     if structure.joint_width > 0.0:
         return float(
-            np.clip(0.9 * structure.joint_width, 0.006, _RELIEF[1])
-        )  # Joints are about as deep as wide.
+            np.clip(1.3 * structure.joint_width, 0.006, _RELIEF[1])
+        )  # Joints are about as deep as they are wide.
     soft = blur(structure.height, max(0.7, shorter / 1024))
     across = np.diff(soft, axis=1, append=soft[:, :1])
     down = np.diff(soft, axis=0, append=soft[:1])
     steepness = float(np.sqrt(np.mean(np.square(across)) + np.mean(np.square(down)))) * shorter
-    wanted = np.clip(_SLOPES[0] + 3.0 * structure.contrast, *_SLOPES)
+    wanted = np.clip(_SLOPES[0] + 4.0 * structure.contrast, *_SLOPES)
     return float(np.clip(wanted / max(steepness, 1e-6), *_RELIEF))
 
 
 def _roughness(structure: Structure) -> FloatArray:
     """Grainy and low is rough, even and high is smooth; bright colourless spots are taken for reflections."""
     grain = structure.detail * np.float32(1.0 / 0.06)
-    rough = np.float32(0.48) + np.float32(0.44) * grain / (grain + np.float32(0.6))
+    rough = np.float32(0.54) + np.float32(0.4) * grain / (grain + np.float32(0.6))
     rough += np.float32(0.16) * (np.float32(0.55) - structure.height)
     rough += np.float32(0.10) * structure.joints
     shine = np.clip((structure.luminance - np.float32(0.9)) * 10, 0, 1)
