@@ -31,7 +31,7 @@ def devices() -> list[dict[str, Any]]:
     Each has ``id`` (``cuda:0``), ``name``, ``kind`` (``cuda``, ``rocm``, ``xpu``, ``mps`` or ``cpu``),
     ``memory_bytes`` and ``bf16``: whether it computes bfloat16 natively.
     """
-    from .devices import list_devices
+    from .hardware import list_devices
 
     return list_devices()
 

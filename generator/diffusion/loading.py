@@ -26,8 +26,8 @@ def load_model(path: Path, precision: str, device_name: str, progress: Progress)
     _stay_offline()
     import torch
 
-    from .devices import choose_device, choose_dtype
     from .failures import explained
+    from .hardware import choose_device, choose_dtype
 
     device = choose_device(device_name)
     dtype = choose_dtype(precision, device, folder.stored)

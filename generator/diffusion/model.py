@@ -19,8 +19,8 @@ from generator.progress import GenerationError, Progress
 from generator.protocol import MAX_SIZE, Request
 from generator.torus import wrap
 
-from .devices import wider_dtype
 from .failures import explained, release_memory
+from .hardware import wider_dtype
 from .latents import LatentPreview, decode, encode, in_float32, is_spoilt, starting_noise, to_picture
 from .prompts import dropped_words
 from .schedulers import instrument, make_scheduler
