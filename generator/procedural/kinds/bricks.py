@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from generator.material import FloatArray
@@ -47,12 +49,16 @@ def _mortar(space: Space) -> tuple[FloatArray, FloatArray]:
 
 @family(
     "brick",
-    "brick, brickwork, masonry, clinker",
+    "brick, brickwork, masonry, clinker, block, cinder block, breeze block",
     "mossy red brick wall",
     layout=True,
 )
 def brick(space: Space, description: Description) -> Surface:
     """Bricks of one kiln: tints that vary, some burnt dark, arrises chipped, faces pitted, none quite in line."""
+    if any("block" in word for word in description.understood):
+        # Blocks are larger than bricks, and cast.
+        sizes = (*description.structure, "large")
+        description = replace(description, structure=sizes, inlay=description.inlay or "concrete")
     unit = description.size
     warp = wobble(space, "brick", 5 / unit, 0.0022 * unit, 4)
     pieces = lay(space, _bond(space, description), 0.007 * unit, warp)
@@ -123,6 +129,9 @@ def _clay(
     """Face colours ``(3, H, W)``: a tint for each brick, fire marks, grog, lime bloom."""
     index, count = pieces.index, pieces.count
     bases = palette(space, description, "brick", _CLAY, chroma=0.72, lightness=-0.02)
+    if "red" in description.colours:
+        # Fired clay is the red of rust rather than of roses.
+        bases = shade(bases, hue=8)
     tints = scatter(space, "brick/tint", bases, count, 0.032, 0.12, 3.5)
     burnt = smoothstep(space.each("brick/burnt", count), 0.86, 1.0)[:, None] * 0.7
     tints = mix(tints, shade(tints, -0.16, 0.55), burnt).astype(np.float32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from generator.material import FloatArray
 from generator.procedural.colours import rgb, scatter, shade
 from generator.procedural.description import Description
 from generator.procedural.kinds.common import each_in, tilt, wobble
@@ -86,8 +87,8 @@ def marble(space: Space, description: Description) -> Surface:
     total = np.zeros(space.shape, np.float32)
     lean = -1 if space.pick("marble/lean") < 0.5 else 1
     sets = (
-        ("a", 2, 3, 0.42, 0.03, 1.0, vein), ("b", 4, 3, 0.5, 0.02, 0.8, second), ("c", -3, 5, 0.6, 0.012, 0.6, vein),
-        ("d", 9, 8, 0.85, 0.022, 0.5, second),
+        ("a", 2, 3, 0.32, 0.03, 1.0, vein), ("b", 4, 3, 0.34, 0.02, 0.8, second), ("c", -3, 5, 0.4, 0.012, 0.6, vein),
+        ("d", 9, 8, 0.55, 0.022, 0.5, second),
     )  # fmt: skip
     for salt, kx, ky, sway, width, weight, tone in sets:
         # Whole numbers of turns along each axis keep the lines on the torus; they run in one direction, as beds do.
@@ -100,8 +101,11 @@ def marble(space: Space, description: Description) -> Surface:
             + space.y * np.float32(turns[1] / space.extent[1])
             + np.float32(space.pick(f"marble/{salt}0"))
         )
-        phase += sway * bend + 0.055 * shake + 0.4 * sway * noise(space, 4 / unit, f"marble/{salt}", 4, 0.5)
-        away = np.abs(phase - np.round(phase))
+        phase += sway * bend + 0.4 * sway * noise(space, 4 / unit, f"marble/{salt}", 4, 0.5)
+        slope = _slope(phase, space.pixel)
+        phase += 0.055 * shake
+        # Divided by the slope, a line is as thin where the field is flat as where it is steep, and never a blot.
+        away = np.abs(phase - np.round(phase)) * (np.float32(np.hypot(turns[0], turns[1])) / slope)
         body = smoothstep(noise(space, 2.6 / unit, f"marble/body{salt}", 4, 0.55), -0.3, 1.9)
         breadth = width * (0.1 + 0.75 * body) * np.clip(1 + 0.5 * shake, 0.25, 2)
         line = np.exp(-np.square(away / breadth)) * 0.8 + np.exp(-away / (breadth * 6 + 0.012)) * 0.36
@@ -113,6 +117,17 @@ def marble(space: Space, description: Description) -> Surface:
     roughness = 0.16 + 0.025 * milk + 0.06 * total
     roughness += 0.1 * smoothstep(noise(space, 6, "marble/smudge", 5, 0.65), 0.6, 2.0)
     return surface(space, colour, height, np.clip(roughness, 0.06, 0.6))
+
+
+def _slope(phase: FloatArray, pixel: float) -> FloatArray:
+    """How fast a field of whole turns changes per unit, over a distance that no resolution alters; at least 1."""
+    reach = max(1, round(0.004 / pixel))
+    total = np.zeros(phase.shape, np.float32)
+    for axis in (0, 1):
+        step = np.roll(phase, -reach, axis) - np.roll(phase, reach, axis)
+        step -= np.round(step)
+        total += np.square(step)
+    return np.maximum(np.sqrt(total) * np.float32(1 / (2 * reach * pixel)), 1)
 
 
 @family(

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from generator.material import FloatArray
@@ -20,6 +22,11 @@ from generator.procedural.voronoi import voronoi
 
 _GREENS = ("67862f 779540 587428 8a9d4c", "718838 839548 617632 93a05a", "5a7a34 6a8a40 4d6b2c 7d9850")
 _LEAVES = "8a5a2b a8702f 7a3f22 b58a3c 6b4a2c 94351f 5f4a33"
+
+
+def _plain_green(description: Description) -> Description:
+    """Without the word "green": plants have their own, yellower than paint."""
+    return replace(description, colours=tuple(c for c in description.colours if c != "green"))
 
 
 def _soil(space: Space) -> FloatArray:
@@ -46,7 +53,7 @@ def grass(space: Space, description: Description) -> Surface:
     blades = draw(space, "grass", 6400 / unit**2, brush)
     there = (blades.index >= 0).astype(np.float32)
     count = int(blades.index.max()) + 1
-    bases = palette(space, description, "grass", _GREENS, chroma=0.75, lightness=0.06)
+    bases = palette(space, _plain_green(description), "grass", _GREENS, chroma=0.75, lightness=0.06)
     tints = scatter(space, "grass/tint", bases, count, 0.035, 0.15, 9)
     share = 0.55 if description.says("dry") else 0.07 + 0.3 * description.amount("weathered")
     dry = (space.each("grass/dry", count) < share)[:, None]
@@ -93,7 +100,9 @@ def moss(space: Space, description: Description) -> Surface:
     height = (
         dome * np.float32(0.03 * unit) + lumps * np.float32(0.0024 * unit) + fuzz * np.float32(0.0085 * unit)
     )
-    base = palette(space, description, "moss", ("5d7029", "4f6a2a", "6d7a2e", "47602f"), chroma=0.85)[0]
+    base = palette(
+        space, _plain_green(description), "moss", ("5d7029", "4f6a2a", "6d7a2e", "47602f"), chroma=0.85
+    )[0]
     tone = (
         0.44 + 0.3 * (fuzz - 0.55) + 0.22 * (dome - 0.7) + 0.1 * (shoots.along - 0.4) * upper + 0.06 * lumps
     )

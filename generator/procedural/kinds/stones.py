@@ -38,19 +38,19 @@ def _face(
     spread: float = 0.035,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Colour, relief and fine grain of natural stone faces: a tint for each, mineral clouds, crystals, stains."""
-    tints = scatter(space, f"{salt}/tint", bases, count, spread, 0.22, 9)
+    tints = scatter(space, f"{salt}/tint", bases, count, spread, 0.16, 8)
     colour = lookup(tints, index)
     clouds = noise(space, 8 / unit, f"{salt}/clouds", 6, 0.62)
     grit = noise(space, 75 / unit, f"{salt}/grit", 3, 0.8)
     colour *= 1 + 0.07 * clouds + 0.055 * grit
-    crystals = smoothstep(noise(space, 130, f"{salt}/crystal", 2, 0.85), 1.3, 2.2)
+    crystals = smoothstep(noise(space, 210, f"{salt}/crystal", 2, 0.9), 1.4, 2.4)
     colour = mix(colour, flat(rgb("c9c4ba")), crystals * 0.3)
-    flecks = smoothstep(noise(space, 120, f"{salt}/fleck", 2, 0.85), 1.3, 2.2)
+    flecks = smoothstep(noise(space, 190, f"{salt}/fleck", 2, 0.9), 1.4, 2.4)
     colour *= 1 - 0.38 * flecks
     iron = smoothstep(
         noise(space, 4, f"{salt}/iron", 5, 0.6) + each_in(space, f"{salt}/ferrous", index, count), 0.8, 2.4
     )
-    colour = mix(colour, colour * flat((1.1, 0.9, 0.68)), iron * 0.6)
+    colour = mix(colour, colour * flat((1.1, 0.9, 0.68)), iron * 0.45)
     relief = clouds * np.float32(0.0012 * unit) + grit * np.float32(0.00035 * unit)
     return colour, relief, grit
 
@@ -135,7 +135,11 @@ def flagstone(space: Space, description: Description) -> Surface:
     """Broad cleft slabs, fitted like crazy paving or squared, in sandy joints."""
     unit = description.size
     warp = wobble(space, "flag", 8 / unit, 0.005 * unit, 5)
-    if description.says("square", "regular", "random"):
+    squared = any(
+        word.endswith(("tile", "tiles", "paver", "pavers", "slab", "slabs"))
+        for word in description.understood
+    )
+    if squared or description.says("square", "regular", "random"):
         nx, ny = space.count(8 / unit)
         pieces = lay(
             space,
@@ -177,7 +181,7 @@ def flagstone(space: Space, description: Description) -> Surface:
     "stonewall",
     "stone wall, rock wall, rubble, rubble wall, fieldstone, castle, castle wall, dungeon, "
     "dungeon wall, stone brick, stone block, ashlar wall, masonry wall, dry stone, drystone, dry "
-    "stone wall, stonework, cinder block",
+    "stone wall, stonework",
     "old mossy stone wall",
     layout=True,
 )

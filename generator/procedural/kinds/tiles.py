@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from generator.material import FloatArray
@@ -14,7 +16,7 @@ from generator.procedural.noise import noise
 from generator.procedural.palette import palette
 from generator.procedural.registry import family
 from generator.procedural.shaping import lookup, mix, ramp, smoothstep
-from generator.procedural.space import Space
+from generator.procedural.space import IntArray, Space
 from generator.procedural.surface import Surface, surface
 
 _GLAZES = (
@@ -23,14 +25,42 @@ _GLAZES = (
 )  # fmt: skip
 
 
+def _turn(space: Space, pieces: Pieces) -> IntArray:
+    """0 and 1 in turns over the tiles of a grid, as on a chequerboard, ``(count,)``."""
+    columns = max(1, round(space.extent[0] / float(pieces.wide[0])))
+    number = np.arange(pieces.count)
+    return (number % columns + number // columns) % 2
+
+
+def _inlaid(space: Space, description: Description, pieces: Pieces) -> Surface | None:
+    """Tiles cut from another family; for a chequerboard, from two colours of it."""
+    if not description.says("checkered") or description.inlay is None:
+        return cut_from(space, description, pieces.index, pieces.count, "tiles")
+    names = description.colours if len(description.colours) > 1 else ("white", "black")
+    halves = [
+        cut_from(space, replace(description, colours=(name,)), pieces.index, pieces.count, "tiles")
+        for name in names[:2]
+    ]
+    one, two = halves
+    assert one is not None
+    assert two is not None
+    odd = (_turn(space, pieces) == 1).take(pieces.index)
+    for mine, other in (
+        (one.height, two.height),
+        (one.roughness, two.roughness),
+        (one.metallic, two.metallic),
+    ):
+        np.copyto(mine, other, where=odd)
+    np.copyto(one.colour, two.colour, where=odd[None])
+    return one
+
+
 def _two_coloured(space: Space, description: Description, pieces: Pieces, bases: FloatArray) -> FloatArray:
     """A base for each tile, ``(count, 3)``: strewn, or in turns where a chequerboard was asked for."""
     tints = scatter(space, "tiles/tint", bases, pieces.count, 0.02, 0.07, 1.6)
     if description.says("checkered") and len(description.colours) != 1:
         pair = bases if len(bases) > 1 and description.colours else np.stack([rgb("e0dbd0"), rgb("2b2b2d")])
-        columns = max(1, round(space.extent[0] / float(pieces.wide[0])))
-        number = np.arange(pieces.count)
-        which = (number % columns + number // columns) % 2
+        which = _turn(space, pieces)
         own = scatter(space, "tiles/tint", pair[:1], pieces.count, 0.012, 0.05, 2)
         other = scatter(space, "tiles/tint2", pair[-1:], pieces.count, 0.012, 0.05, 2)
         tints = np.where(which[:, None] == 0, own, other)
@@ -46,7 +76,7 @@ def _glazed(
     fine = noise(space, 60, "tiles/fine", 3, 0.6)
     edge = pieces.edge + noise(space, 20 / unit, "tiles/rim", 3) * np.float32(0.0004 * unit)
     face = mask_of(edge, grout_width, space.pixel, 0.0008)
-    inlay = cut_from(space, description, index, count, "tiles")
+    inlay = _inlaid(space, description, pieces)
 
     inside = edge - grout_width
     height = bevel(inside, 0.009 * unit) * np.float32(0.0062 * unit)
@@ -96,7 +126,7 @@ def _grout(space: Space, tile: FloatArray) -> tuple[FloatArray, FloatArray]:
 @family(
     "tiles",
     "tile, ceramic, ceramic tile, porcelain, porcelain tile, square tile, bathroom tile, kitchen "
-    "tile, subway tile, metro tile, tilework, glazed tile, bathroom, terracotta tile, floor tile, "
+    "tile, subway tile, metro tile, tilework, glazed tile, bathroom, floor tile, "
     "wall tile",
     "glossy white ceramic tiles",
     layout=True,

@@ -63,7 +63,7 @@ def painted(surface: Surface, description: Description, amount: float) -> None:
 def rusty(surface: Surface, description: Description, amount: float) -> None:
     """On metal, scale that eats in from edges and hollows; on anything else, stains that ran down."""
     space = surface.space
-    broad = noise(space, 2.6, "rust/broad", 6, 0.62)
+    broad = noise(space, 3.5, "rust/broad", 6, 0.64)
     fine = noise(space, 28, "rust/fine", 5, 0.72)
     score = broad + 0.35 * fine + 0.35 * surface.cavity(0.01)
     if surface.edge is not None:

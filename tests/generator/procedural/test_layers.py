@@ -96,6 +96,12 @@ def test_a_named_colour_reaches_the_base_colour(material: str, word: str, hue: f
     assert abs((found - hue + 180) % 360 - 180) < 30
 
 
+def test_a_chequerboard_of_marble_has_light_and_dark_tiles() -> None:
+    light = generate(parse("checkered marble tiles"), 192, 192, 1).basecolor.mean(axis=2)
+    assert (light < 0.35).mean() > 0.25
+    assert (light > 0.6).mean() > 0.25
+
+
 @cache
 def picture() -> FloatArray:
     return made("plaster").basecolor

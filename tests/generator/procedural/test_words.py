@@ -28,6 +28,7 @@ def test_a_substance_fills_a_layout() -> None:
         description = parse(prompt)
         assert (description.family, description.inlay) == ("hexagons", "marble")
     assert (parse("gold tiles").family, parse("gold tiles").inlay) == ("tiles", "metal")
+    assert (parse("concrete block wall").family, parse("concrete block wall").inlay) == ("brick", "concrete")
 
 
 def test_moss_is_a_growth_on_a_wall_and_a_material_alone() -> None:
