@@ -129,6 +129,10 @@ class JobBoard:
         """The job of this id, if it is on the board."""
         return self._jobs.get(job)
 
+    def remove(self, job: str) -> None:
+        """Forget one job, and with it its pixels."""
+        self._jobs.pop(job, None)
+
     def apply(self, event: protocol.Event) -> Job | None:
         """Fold one event in; the job that it changed, or None where it concerns no job on the board."""
         job = self._jobs.get(getattr(event, "job", ""))

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One timer on Blender's main thread: it takes what the generator said and never waits for more.
+
+Timers do not fire without a window; there the operator calls `drain` itself, and so do the tests.
+"""
+
+from __future__ import annotations
+
+import traceback
+
+import bpy
+
+from . import preview
+from .delivery import Delivery, deliver
+from .jobs import Job, JobState
+from .runtime_state import runtime
+from .session import SessionState
+from .wire import protocol
+
+BUSY_SECONDS, IDLE_SECONDS = 0.05, 0.5
+_PANEL_EDITORS = frozenset({"VIEW_3D", "NODE_EDITOR", "IMAGE_EDITOR"})
+_DRAGGING = ("TRANSFORM_OT_", "PAINT_OT_", "SCULPT_OT_", "MESH_OT_", "GPENCIL_OT_", "GREASE_PENCIL_OT_")
+_RENDERING = ("RENDER", "OBJECT_BAKE")
+
+
+def start() -> None:
+    """See to it that the timer runs."""
+    if not bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.register(_tick, first_interval=BUSY_SECONDS, persistent=True)
+
+
+def drain() -> bool:
+    """Take all events, and deliver what is finished if the file may be changed now; whether anything is open."""
+    state = runtime()
+    events = [] if state.session is None else state.session.poll()
+    for event in events:
+        take(event)
+    delivered = False
+    for job in state.board:
+        if _is_due(job) and may_change_data():
+            deliver_job(job)
+            delivered = True
+    if delivered:
+        _redraw(everything=True)
+    elif events:
+        _redraw()
+    return state.board.active is not None or any(_is_waiting(job) for job in state.board)
+
+
+def take(event: protocol.Event) -> None:
+    """Fold one event into the board, and start to encode a result."""
+    state = runtime()
+    job = state.board.apply(event)
+    if job is None or not isinstance(job.target, Delivery):
+        return
+    if isinstance(event, protocol.Result):
+        job.target.take(event, state.version, state.worker)
+        if event.map == "basecolor":
+            preview.show(preview.key_of(job.id, event.index), event.image)
+    elif isinstance(event, protocol.Step) and event.preview is not None:
+        preview.show(preview.LIVE, event.preview)
+
+
+def deliver_job(job: Job) -> None:
+    """Put a finished job into the file; waits for its encoding. A failure becomes the job's failure."""
+    delivery = job.target
+    assert isinstance(delivery, Delivery)
+    if job.state is JobState.FAILED:
+        _drop_incomplete(job, delivery)
+    if not delivery.indices:
+        return
+    try:
+        deliver(delivery)
+    except Exception as error:
+        # The last line of defence: an exception would end the timer, and the artist would wait for ever.
+        job.state = JobState.FAILED
+        job.failure = f"The texture was made, but it could not be put into the file ({error})."
+        job.advice = "Save the maps to a folder, and please send us the report."
+        job.traceback = traceback.format_exc()
+
+
+def is_for_other_file(job: Job) -> bool:
+    """Whether a job has results for a file that is no longer open."""
+    delivery = job.target
+    return (
+        isinstance(delivery, Delivery)
+        and job.state is JobState.DONE
+        and delivery.outcome is None
+        and delivery.destination.document != runtime().document
+    )
+
+
+def may_change_data() -> bool:
+    """Whether now is a moment to change the file: not under a render, nor while the artist drags something."""
+    if any(bpy.app.is_job_running(kind) for kind in _RENDERING):
+        return False
+    manager = bpy.context.window_manager
+    return not any(
+        operator.bl_idname.startswith(_DRAGGING)
+        for window in manager.windows
+        for operator in window.modal_operators
+    )
+
+
+def _is_waiting(job: Job) -> bool:
+    """Whether a job is over and its results have yet to be put into this file."""
+    delivery = job.target
+    return (
+        isinstance(delivery, Delivery)
+        and job.state in (JobState.DONE, JobState.FAILED)
+        and delivery.outcome is None
+        and not (job.state is JobState.FAILED and not (delivery.indices and not job.traceback))
+        and delivery.destination.document == runtime().document
+    )
+
+
+def _is_due(job: Job) -> bool:
+    return _is_waiting(job) and isinstance(job.target, Delivery) and job.target.ready
+
+
+def _drop_incomplete(job: Job, delivery: Delivery) -> None:
+    """Of a job that failed, keep the images of which every map arrived."""
+    whole = {index for index in delivery.indices if len(delivery.maps(index)) == len(job.request.maps)}
+    delivery.encoding = {key: future for key, future in delivery.encoding.items() if key[0] in whole}
+
+
+def _tick() -> float | None:
+    is_open = drain()
+    session = runtime().session
+    if is_open:
+        return BUSY_SECONDS
+    # Without a job there is only the start of a generator to wait for.
+    return IDLE_SECONDS if session is not None and session.state is SessionState.STARTING else None
+
+
+def _redraw(everything: bool = False) -> None:
+    """Redraw our panels, or after a change of data all of the editors that have them."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if everything or area.type == "PREFERENCES":
+                area.tag_redraw()
+            elif area.type in _PANEL_EDITORS:
+                for region in area.regions:
+                    if region.type == "UI":
+                        region.tag_redraw()
+
+
+def register() -> None:
+    """Nothing runs until there is something to wait for."""
+
+
+def unregister() -> None:
+    """Stop the timer."""
+    if bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.unregister(_tick)

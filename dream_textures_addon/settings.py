@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the artist sets in the panel, kept with the scene at ``scene.dtex``."""
+
+# pyright: reportInvalidTypeForm=false
+from __future__ import annotations
+
+import bpy
+from bpy.props import (
+    BoolProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
+
+from .presets import PRESETS
+from .wire import protocol
+
+MAX_SEED = 2**31 - 1
+"""Blender's integer properties have 32 bits; the generator takes 63."""
+
+PRESET_ITEMS = [(preset.id, preset.label, preset.description) for preset in PRESETS]
+
+SEAMLESS_ITEMS = [
+    ("both", "Both", "The texture repeats sideways and upwards"),
+    ("x", "X", "The texture repeats sideways"),
+    ("y", "Y", "The texture repeats upwards"),
+    ("off", "Off", "The texture does not repeat"),
+]
+
+SIZES = (256, 512, 1024, 2048, 4096)
+SIZE_ITEMS = [
+    *((str(size), f"{size} × {size}", f"A square of {size} pixels a side") for size in SIZES),
+    ("custom", "Custom", "A width and a height of your own"),
+]
+
+MODEL_ITEMS = [
+    ("builtin", "Built-in", "Plain words to a material with exact maps; needs no download and no GPU"),
+    ("folder", "Folder", "A diffusion model from a folder on this computer; needs PyTorch"),
+]
+
+MAP_ITEMS = [
+    ("basecolor", "Base Color", "The colour of the surface, without light or shadow", 1),
+    ("normal", "Normal", "Small relief for shading, as tangent-space normals", 2),
+    ("roughness", "Roughness", "Where the surface is matt and where it shines", 4),
+    ("height", "Height", "The relief itself in 16 bits, for displacement and bump", 8),
+    ("ao", "Ambient Occlusion", "How much the relief shades itself", 16),
+    ("metallic", "Metallic", "Where the surface is bare metal", 32),
+]
+
+SCHEDULER_ITEMS = [
+    ("default", "Model's Own", "The sampler that the model's folder names"),
+    ("euler", "Euler", "Plain and dependable"),
+    ("euler_a", "Euler Ancestral", "Lively; more steps go on changing the picture"),
+    ("dpmpp_2m_karras", "DPM++ 2M Karras", "Good pictures in few steps"),
+    ("unipc", "UniPC", "Good pictures in very few steps"),
+    ("ddim", "DDIM", "The classic"),
+    ("lcm", "LCM", "For latent consistency models: four to eight steps, guidance near 1"),
+]
+
+TARGET_ITEMS = [
+    ("active", "Active Material", "Write into the active object's material; nodes of your own stay"),
+    ("new", "New Material", "Make a new material and put it into the active slot"),
+]
+
+DISPLACEMENT_ITEMS = [
+    ("bump", "Bump", "Height changes the shading and leaves the shape"),
+    ("displacement", "Displacement", "Height moves the surface; the mesh needs enough subdivision"),
+    ("both", "Both", "Height moves the surface, and finer relief changes the shading"),
+    ("none", "None", "Height is loaded and left unconnected"),
+]
+
+STORE_ITEMS = [
+    (
+        "beside",
+        "Beside the File",
+        "Save into “textures” beside the .blend; an unsaved file packs them instead",
+    ),
+    ("pack", "Packed", "Keep the images inside the .blend"),
+]
+
+
+def is_picture(_settings: DTEX_PG_settings | None, image: bpy.types.Image) -> bool:
+    return image.source in {"FILE", "GENERATED"} and image.type not in {"RENDER_RESULT", "COMPOSITING"}
+
+
+class DTEX_PG_settings(bpy.types.PropertyGroup):
+    """The settings of the next texture."""
+
+    prompt: StringProperty(
+        name="Prompt",
+        description="What the surface is, in plain words",
+        maxlen=1024,
+        options={"TEXTEDIT_UPDATE"},
+    )
+    preset: EnumProperty(
+        name="Style",
+        description="Words put around the prompt, so that it need not be crafted",
+        items=PRESET_ITEMS,
+        default="none",
+    )
+    negative_prompt: StringProperty(
+        name="Negative", description="What the surface should not show", maxlen=1024
+    )
+    source: PointerProperty(
+        name="Source",
+        description="An image to start from; it is made to tile and changed as far as Strength says",
+        type=bpy.types.Image,
+        poll=is_picture,
+    )
+    strength: FloatProperty(
+        name="Strength",
+        description="How far the source may be changed",
+        default=0.6,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
+    seamless: EnumProperty(
+        name="Seamless",
+        description="Along which axes the texture repeats",
+        items=SEAMLESS_ITEMS,
+        default="both",
+    )
+    size: EnumProperty(name="Size", description="How many pixels", items=SIZE_ITEMS, default="1024")
+    width: IntProperty(
+        name="Width",
+        description="Pixels sideways",
+        default=1024,
+        min=protocol.MIN_SIZE,
+        max=protocol.MAX_SIZE,
+        step=64,
+        subtype="PIXEL",
+    )
+    height: IntProperty(
+        name="Height",
+        description="Pixels upwards",
+        default=1024,
+        min=protocol.MIN_SIZE,
+        max=protocol.MAX_SIZE,
+        step=64,
+        subtype="PIXEL",
+    )
+    seed: IntProperty(
+        name="Seed", description="The same seed makes the same texture again", min=0, max=MAX_SEED
+    )
+    random_seed: BoolProperty(
+        name="Random",
+        description="Draw a new seed each time; it is then shown, so that you can keep it",
+        default=True,
+    )
+    count: IntProperty(
+        name="Variations",
+        description="How many textures, each with the next seed",
+        default=1,
+        min=1,
+        max=protocol.MAX_COUNT,
+        soft_max=8,
+    )
+    model: EnumProperty(
+        name="Model", description="What makes the texture", items=MODEL_ITEMS, default="builtin"
+    )
+    model_folder: StringProperty(
+        name="Folder",
+        description="The folder of a diffusers model: it holds model_index.json",
+        subtype="DIR_PATH",
+    )
+    steps: IntProperty(
+        name="Steps",
+        description="More steps take longer and refine the picture",
+        default=25,
+        min=1,
+        max=protocol.MAX_STEPS,
+        soft_max=100,
+    )
+    guidance: FloatProperty(
+        name="Guidance",
+        description="How closely the picture follows the prompt",
+        default=7.5,
+        min=0.0,
+        max=100.0,
+        soft_max=20.0,
+    )
+    scheduler: EnumProperty(
+        name="Scheduler", description="How the steps are taken", items=SCHEDULER_ITEMS, default="default"
+    )
+    maps: EnumProperty(
+        name="Maps",
+        description="Which images to make",
+        items=MAP_ITEMS,
+        options={"ENUM_FLAG"},
+        default=set(protocol.MAPS),
+    )
+    target: EnumProperty(
+        name="Material", description="Where the texture goes", items=TARGET_ITEMS, default="active"
+    )
+    mapping_scale: FloatProperty(
+        name="Repeat",
+        description="How often the texture repeats over one UV tile, or over one unit without UVs",
+        default=1.0,
+        min=0.001,
+        soft_max=20.0,
+    )
+    use_ao: BoolProperty(
+        name="Multiply Ambient Occlusion",
+        description="Darken the base colour by the ambient occlusion; otherwise it is loaded and left unconnected",
+    )
+    displacement: EnumProperty(
+        name="Height", description="What the height map does", items=DISPLACEMENT_ITEMS, default="bump"
+    )
+    store: EnumProperty(
+        name="Images", description="Where the images are kept", items=STORE_ITEMS, default="beside"
+    )
+
+    @property
+    def pixels(self) -> tuple[int, int]:
+        """The width and height that are asked for."""
+        return (self.width, self.height) if self.size == "custom" else (int(self.size), int(self.size))
+
+    @property
+    def uses_builtin(self) -> bool:
+        """Whether the built-in model is chosen."""
+        return self.model == "builtin"
+
+
+def register() -> None:
+    """Add ``scene.dtex``."""
+    bpy.utils.register_class(DTEX_PG_settings)
+    bpy.types.Scene.dtex = PointerProperty(type=DTEX_PG_settings)  # type: ignore[attr-defined]
+
+
+def unregister() -> None:
+    """Take ``scene.dtex`` away; what is stored in files stays there."""
+    del bpy.types.Scene.dtex  # type: ignore[attr-defined]
+    bpy.utils.unregister_class(DTEX_PG_settings)

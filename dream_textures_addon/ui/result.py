@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is being made and what was made: progress, picture, seams, and what to do when it failed."""
+
+from __future__ import annotations
+
+import bpy
+
+from .. import preview, pump
+from ..delivery import Delivery
+from ..jobs import Job, JobState
+from ..runtime_state import Runtime
+from ..submission import sentences
+from .text import wrapped
+
+_PICTURE_SCALE = 8.0
+_AXES = (("x", "X"), ("y", "Y"))
+
+
+def draw_result(layout: bpy.types.UILayout, state: Runtime, width: int) -> None:
+    """The running job where there is one, and the latest that is over."""
+    if state.problem is not None:
+        _draw_problem(layout, *state.problem, width)
+    active = state.board.active
+    if active is not None:
+        _draw_running(layout, state, active, width)
+        return
+    for job in state.board:
+        if job is not state.board.latest and pump.is_for_other_file(job):
+            _draw_waiting(layout, job, width)
+    latest = state.board.latest
+    if latest is not None:
+        _draw_over(layout, latest, width)
+
+
+def seam_line(job: Job, index: int = 0) -> tuple[str, bool]:
+    """What was measured at the borders of an image's maps, in words, and whether all is as it was wanted."""
+    reports = [(result.map, result.seams, result.recipe) for result in job.results if result.index == index]
+    if not reports:
+        return "", True
+    wanted = {"both": "xy", "x": "x", "y": "y"}.get(str(reports[0][2].get("seamless")), "")
+    broken = [
+        f"{name} in {label}"
+        for name, seams, _ in reports
+        for axis, label in _AXES
+        if axis in wanted and seams.get(axis, {}).get("tiles") is False
+    ]
+    if broken:
+        return f"Does not tile: {', '.join(broken)}", False
+    axes = " and ".join(label for axis, label in _AXES if axis in wanted)
+    return (f"Tiles in {axes}", True) if axes else ("Made without tiling", True)
+
+
+def _draw_running(layout: bpy.types.UILayout, state: Runtime, job: Job, width: int) -> None:
+    box = layout.box()
+    icon = preview.icon(preview.LIVE)
+    if icon and job.state is JobState.RUNNING:
+        box.template_icon(icon_value=icon, scale=_PICTURE_SCALE)
+    session = state.session
+    starting = session is not None and session.hello is None
+    what = session.status if starting and session is not None else job.what
+    box.progress(factor=job.progress, text=what)
+    for notice in job.notices:
+        wrapped(box, notice, width, "INFO")
+    row = box.row(align=True)
+    row.operator("dtex.cancel", icon="X")
+    waiting = sum(not other.over for other in state.board) - 1
+    if waiting:
+        row.operator("dtex.cancel", text=f"Cancel All {waiting + 1}").everything = True
+
+
+def _draw_over(layout: bpy.types.UILayout, job: Job, width: int) -> None:
+    if job.state is JobState.FAILED:
+        _draw_problem(layout, job.failure, job.advice, width)
+    if not job.results:
+        if job.state is JobState.CANCELLED:
+            layout.label(text="Cancelled", icon="X")
+        return
+    box = layout.box()
+    for index in job.indices:
+        icon = preview.icon(preview.key_of(job.id, index))
+        if icon:
+            box.template_icon(icon_value=icon, scale=_PICTURE_SCALE)
+        text, fine = seam_line(job, index)
+        if text:
+            box.label(text=text, icon="CHECKMARK" if fine else "ERROR")
+        _draw_apply(box, job, index)
+    for sentence in sentences(job):
+        wrapped(box, sentence, width, "INFO")
+    if pump.is_for_other_file(job):
+        wrapped(box, "This was made for another file.", width, "INFO")
+    row = box.row(align=True)
+    row.operator("dtex.save_maps", icon="FILE_FOLDER")
+
+
+def _draw_apply(box: bpy.types.UILayout, job: Job, index: int) -> None:
+    made = job.target
+    if job.state is not JobState.DONE or not isinstance(made, Delivery):
+        return
+    row = box.row(align=True)
+    if len(job.indices) > 1:
+        row.label(text=f"Seed {job.request.image_seed(index)}")
+    properties = row.operator("dtex.apply_material", text="Apply to Active", icon="MATERIAL")
+    properties.job, properties.index = job.id, index
+
+
+def _draw_waiting(layout: bpy.types.UILayout, job: Job, width: int) -> None:
+    box = layout.box()
+    wrapped(box, f"“{job.request.prompt}” was finished for another file.", width, "INFO")
+    box.operator("dtex.apply_material", text="Apply to Active", icon="MATERIAL").job = job.id
+
+
+def _draw_problem(layout: bpy.types.UILayout, failure: str, advice: str, width: int) -> None:
+    box = layout.box()
+    wrapped(box, failure, width, "ERROR")
+    if advice:
+        wrapped(box, advice, width)
+    box.operator("dtex.copy_report", icon="COPYDOWN")
