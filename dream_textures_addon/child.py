@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -174,6 +175,9 @@ class Child:
         self._log.finish()
 
     def _write_messages(self) -> None:
+        if hasattr(signal, "pthread_sigmask"):
+            # Blender leaves SIGPIPE at its default: without this, a write to a dead generator ends Blender.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})
         stream = cast(BinaryIO, self._process.stdin)
         while (message := self._outgoing.get()) is not None:
             try:

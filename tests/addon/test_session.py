@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -307,29 +305,6 @@ def test_a_listener_that_raises_does_not_stop_the_log(fake: FakeSession) -> None
     assert any("ZeroDivisionError" in line for line in session.log)
 
 
-def test_closing_cancels_what_was_not_over(fake: FakeSession) -> None:
-    session = fake("slow")
-    job = session.submit(REQUEST)
-    session.close()
-    assert session.poll() == [protocol.Cancelled(job)]
-
-
-@pytest.mark.parametrize("mode", ["ok", "slow", "hangs at start", "stays"])
-def test_closing_leaves_no_process_and_no_thread(fake: FakeSession, mode: str) -> None:
-    before = threading.active_count()
-    session = fake(mode, close=0.5)
-    session.start()
-    pid = session.pid
-    assert pid is not None
-    time.sleep(0.2)
-    started = time.monotonic()
-    session.close()
-    session.close()
-    assert time.monotonic() - started < 3
-    assert gone(pid)
-    assert threading.active_count() == before
-
-
 def test_a_hundred_jobs_leave_no_thread_and_no_file_behind(fake: FakeSession) -> None:
     session = fake("ok")
     run(session)
@@ -338,45 +313,3 @@ def test_a_hundred_jobs_leave_no_thread_and_no_file_behind(fake: FakeSession) ->
         run(session)
     assert threading.active_count() == threads
     assert open_files() == files
-
-
-def test_the_generator_ends_when_its_blender_is_killed(tmp_path: Path) -> None:
-    script = tmp_path / "blender.py"
-    script.write_text(
-        "import os, signal, subprocess, sys\n"
-        "child = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE)\n"
-        "child.stdout.readline()\n"
-        "print(child.pid, flush=True)\n"
-        "os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    fake = str(Path(__file__).with_name("fake_generator.py"))
-    blender = subprocess.run(
-        [sys.executable, str(script), sys.executable, fake, "ok", str(tmp_path)],
-        capture_output=True,
-        timeout=20,
-        check=False,
-    )
-    pid = int(blender.stdout)
-    deadline = time.monotonic() + 10
-    while not gone(pid) and Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z":
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def test_python_can_exit_without_closing_the_session(tmp_path: Path) -> None:
-    script, fake = tmp_path / "quits.py", Path(__file__).with_name("fake_generator.py")
-    script.write_text(
-        "import runpy, sys\n"
-        f"runpy.run_path({str(Path(__file__).with_name('conftest.py'))!r})\n"
-        "from dream_textures_addon.launch import Launch\n"
-        "from dream_textures_addon.session import Session\n"
-        f"command = (sys.executable, {str(fake)!r}, 'slow', {str(tmp_path)!r})\n"
-        f"session = Session(Launch(command, {str(tmp_path)!r}, {{}}, 'a fake'))\n"
-        "session.start()\n"
-        "print(session.pid, flush=True)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, timeout=20, check=True
-    )
-    assert done.stderr == ""
-    assert gone(int(done.stdout))
