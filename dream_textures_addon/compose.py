@@ -27,7 +27,12 @@ class Wishes:
 
     def given(self, name: str) -> bool:
         """Whether the operator was called with this property."""
-        return self._operator is not None and self._operator.properties.is_property_set(name)
+        operator = self._operator
+        return (
+            operator is not None
+            and name in operator.properties.bl_rna.properties
+            and operator.properties.is_property_set(name)
+        )
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._operator if self.given(name) else self._settings, name)

@@ -39,11 +39,15 @@ class Outcome:
 
 @dataclass
 class Delivery:
-    """A job's way from results to a material. PNG files are encoded on a worker while others still arrive."""
+    """A job's way from results to a material. PNG files are encoded on a worker while others still arrive.
+
+    ``settled`` once the results were put into the file, or there was nothing to put.
+    """
 
     destination: Destination
     encoding: dict[tuple[int, str], Future[EncodedMap]] = field(default_factory=dict)
     outcome: Outcome | None = None
+    settled: bool = False
 
     def take(self, result: protocol.Result, version: str, worker: Executor) -> None:
         """Start to encode one result; one that arrives again replaces the first."""
@@ -63,6 +67,11 @@ class Delivery:
     def indices(self) -> list[int]:
         """Which images have arrived."""
         return sorted({index for index, _ in self.encoding})
+
+    def drop_incomplete(self, maps: int) -> None:
+        """Of a job that ended early, keep the images of which so many maps arrived."""
+        whole = {index for index in self.indices if len(self.maps(index)) == maps}
+        self.encoding = {key: future for key, future in self.encoding.items() if key[0] in whole}
 
 
 def deliver(delivery: Delivery) -> Outcome:
@@ -97,7 +106,7 @@ def apply(
     if _present(outcome, index) is None:
         _bring_images(delivery, index, outcome)
     _build(delivery, index, target, options, outcome)
-    delivery.outcome = outcome
+    delivery.outcome, delivery.settled = outcome, True
     return outcome
 
 

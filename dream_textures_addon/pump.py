@@ -62,15 +62,15 @@ def take(event: protocol.Event) -> None:
 
 
 def deliver_job(job: Job) -> None:
-    """Put a finished job into the file; waits for its encoding. A failure becomes the job's failure."""
+    """Put what a job brought into the file; waits for its encoding. What goes wrong becomes the job's failure."""
     delivery = job.target
     assert isinstance(delivery, Delivery)
-    if job.state is JobState.FAILED:
-        _drop_incomplete(job, delivery)
-    if not delivery.indices:
-        return
+    delivery.settled = True
     try:
-        deliver(delivery)
+        if job.state is JobState.FAILED:
+            delivery.drop_incomplete(len(job.request.maps))
+        if delivery.indices:
+            deliver(delivery)
     except Exception as error:
         # The last line of defence: an exception would end the timer, and the artist would wait for ever.
         job.state = JobState.FAILED
@@ -85,7 +85,7 @@ def is_for_other_file(job: Job) -> bool:
     return (
         isinstance(delivery, Delivery)
         and job.state is JobState.DONE
-        and delivery.outcome is None
+        and not delivery.settled
         and delivery.destination.document != runtime().document
     )
 
@@ -108,20 +108,13 @@ def _is_waiting(job: Job) -> bool:
     return (
         isinstance(delivery, Delivery)
         and job.state in (JobState.DONE, JobState.FAILED)
-        and delivery.outcome is None
-        and not (job.state is JobState.FAILED and not (delivery.indices and not job.traceback))
+        and not delivery.settled
         and delivery.destination.document == runtime().document
     )
 
 
 def _is_due(job: Job) -> bool:
     return _is_waiting(job) and isinstance(job.target, Delivery) and job.target.ready
-
-
-def _drop_incomplete(job: Job, delivery: Delivery) -> None:
-    """Of a job that failed, keep the images of which every map arrived."""
-    whole = {index for index in delivery.indices if len(delivery.maps(index)) == len(job.request.maps)}
-    delivery.encoding = {key: future for key, future in delivery.encoding.items() if key[0] in whole}
 
 
 def _tick() -> float | None:

@@ -29,26 +29,36 @@ def submit(
     With a window it returns at once and the timer does the rest. In background mode it returns when the material
     is there. What cannot be done is reported as an error, in a sentence.
     """
-    state = runtime()
     wishes = Wishes(context.scene.dtex, operator)  # type: ignore[attr-defined]
     try:
-        order = compose(wishes)
-        place = destination(context, wishes, order.words, state.document)
-        session = state.ready_session()
+        job = start(context, wishes, compose)
     except LaunchError as error:
         return _refuse(operator, f"{error} {error.advice}")
     except (protocol.RequestError, ImageError, TargetError) as error:
         return _refuse(operator, str(error))
-    _forget_delivered(state)
-    name = session.submit(order.request, order.source, previews=not bpy.app.background)
-    job = state.board.add(name, order.request, Delivery(place))
     if not bpy.app.background:
         pump.start()
         return {"FINISHED"}
-    for event in session.wait(name, SILENCE_SECONDS):
+    session = runtime().session
+    assert session is not None
+    for event in session.wait(job.id, SILENCE_SECONDS):
         pump.take(event)
     pump.deliver_job(job)
     return _tell(operator, job)
+
+
+def start(context: bpy.types.Context, wishes: Wishes, compose: Callable[[Wishes], Order]) -> Job:
+    """Send the request and put its job on the board. Returns at once.
+
+    Raises `LaunchError`, `RequestError`, `ImageError` and `TargetError`, each with a sentence.
+    """
+    state = runtime()
+    order = compose(wishes)
+    place = destination(context, wishes, order.words, state.document)
+    session = state.ready_session()
+    _forget_delivered(state)
+    name = session.submit(order.request, order.source, previews=not bpy.app.background)
+    return state.board.add(name, order.request, Delivery(place))
 
 
 def sentences(job: Job) -> list[str]:
@@ -72,10 +82,8 @@ def _tell(operator: bpy.types.Operator, job: Job) -> set[str]:
 
 
 def _forget_delivered(state: Runtime) -> None:
-    """Let go of the pixels of earlier jobs, but for those that still wait for their file or their artist."""
+    """Let go of the pixels of earlier jobs, but for those that wait to be applied to another file."""
     for job in state.board:
-        delivery = job.target
-        waits = isinstance(delivery, Delivery) and delivery.outcome is None and delivery.indices
-        if job.over and not waits:
+        if job.over and not pump.is_for_other_file(job):
             preview.forget(*(preview.key_of(job.id, index) for index in job.indices))
             state.board.remove(job.id)
