@@ -30,6 +30,9 @@ def measure(thing: bpy.types.Object | None) -> Surface:
 
 
 def _modifiers_make_uvs(thing: bpy.types.Object) -> bool:
+    if not thing.modifiers:
+        return False
+    thing.update_tag(refresh={"DATA"})  # a script's change to the mesh may not have been evaluated yet
     evaluated = thing.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
     return isinstance(evaluated, bpy.types.Mesh) and bool(evaluated.uv_layers)
 

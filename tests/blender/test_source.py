@@ -88,12 +88,12 @@ def test_a_source_whose_file_is_missing_is_named(scene: bpy.types.Scene, tmp_pat
     scene.dtex.source = bpy.data.images.load(str(path))
     path.unlink()
     scene.dtex.source.reload()
-    with pytest.raises(RuntimeError, match="gone.png.*has no pixels"):
+    with pytest.raises(RuntimeError, match=r"gone\.png.*has no pixels"):
         bpy.ops.dtex.generate(prompt="moss")
 
 
 def test_an_image_that_is_not_open_is_named(scene: bpy.types.Scene) -> None:
-    with pytest.raises(RuntimeError, match="No image named “nowhere.png” is open"):
+    with pytest.raises(RuntimeError, match=r"No image named “nowhere\.png” is open"):
         bpy.ops.dtex.generate(prompt="moss", source="nowhere.png")
 
 
