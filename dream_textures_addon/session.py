@@ -34,13 +34,13 @@ class SessionState(enum.Enum):
 class Limits:
     """How long to wait for what, in seconds.
 
-    ``silence`` is that of a busy generator between two events, ``linger`` how long a dead one's pipes may stay
-    open, held by a process that it had started.
+    ``cancel`` is for a generator to notice a cancellation before it is ended instead, ``silence`` for a busy one
+    between two events, ``linger`` for a dead one's pipes, which a process that it had started may hold open.
     """
 
     start: float = 120.0
     silence: float = 1800.0
-    cancel: float = 30.0
+    cancel: float = 10.0
     close: float = 3.0
     linger: float = 5.0
 
@@ -166,6 +166,7 @@ class Session:
     ) -> str:
         """Queue a request, with the pixels of its source if it names one; the new job's id."""
         job = uuid.uuid4().hex
+        self._take_arrivals(0.0)  # so that a generator that died while it was idle is not blamed on this job
         if not self._pending:
             self._heard = time.monotonic()
         self._pending[job] = _Pending(protocol.Generate(job, request, previews, source))
