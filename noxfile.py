@@ -10,6 +10,7 @@ from __future__ import annotations
 import nox
 
 nox.options.reuse_venv = "yes"
+nox.options.default_venv_backend = "virtualenv"  # with pip, whose settings people have already made
 nox.options.error_on_missing_interpreters = True
 nox.options.sessions = ["lint", "command_line", "generator", "blender", "window"]
 
