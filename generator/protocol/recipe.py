@@ -31,8 +31,8 @@ class RecipeError(RequestError):
 class Recipe:
     """``request`` makes this picture again; the rest says what it is.
 
-    ``version`` is the version of Dream Textures that made it, ``map`` which of `PICTURES` it is, ``relief`` the height's
-    full range as a fraction of the shorter side, ``seams`` the seam report as it was measured.
+    ``version`` is the version of Dream Textures that made it, ``map`` which of `PICTURES` it is, ``relief`` the
+    height's full range as a fraction of the shorter side, ``seams`` the seam report as it was measured.
     """
 
     request: Request
