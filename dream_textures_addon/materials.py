@@ -76,6 +76,7 @@ class _Builder:
         self.options = options
         self.surface = surface
         self.notices: list[str] = []
+        self.shaded = False  # whether normals already show the relief
 
     def build(self, material: bpy.types.Material) -> list[str]:
         self.output = _output(self.tree)
@@ -157,27 +158,37 @@ class _Builder:
             node = self.own.take("normal_map", "ShaderNodeNormalMap")
             self.link(normal.outputs["Color"], node.inputs["Color"])
             self.link(node.outputs["Normal"], self.shader.inputs["Normal"])
+            self.shaded = True
         elif not self.surface.has_uv and height is not None:
             node = self.own.take("bump", "ShaderNodeBump")
             node.inputs["Distance"].default_value = self.relief()  # type: ignore[attr-defined]
             self.link(height.outputs["Color"], node.inputs["Height"])
             self.link(node.outputs["Normal"], self.shader.inputs["Normal"])
+            self.shaded = True
         elif normal is not None:
             self.notices.append(
                 "The normal map needs UVs and is left unconnected; ask for the height map as well"
             )
 
     def displacement(self, material: bpy.types.Material) -> None:
+        """The height as displacement. As bump alone it stays unlinked where the relief is shaded already.
+
+        EEVEE adds the output's bump to the normal map: the relief would be twice as strong as in Cycles.
+        """
         mode, height = self.options.displacement, self.textures_by_map.get("height")
-        # Without UVs the height is already the shader's bump; twice would be too much.
-        if height is None or mode == "none" or (mode == "bump" and not self.surface.has_uv):
+        if height is None or mode == "none":
             return
         node = self.own.take("displacement", "ShaderNodeDisplacement")
         node.inputs["Midlevel"].default_value = 0.5  # type: ignore[attr-defined]
         node.inputs["Scale"].default_value = self.relief()  # type: ignore[attr-defined]
         self.link(height.outputs["Color"], node.inputs["Height"])
-        self.link(node.outputs["Displacement"], self.output.inputs["Displacement"])
         material.displacement_method = mode.upper()  # type: ignore[assignment]
+        if mode == "bump" and self.shaded:
+            for link in list(node.outputs["Displacement"].links):
+                if link.to_node == self.output:
+                    self.tree.links.remove(link)
+        else:
+            self.link(node.outputs["Displacement"], self.output.inputs["Displacement"])
 
     def relief(self) -> float:
         """The height's range in object units: a fraction of one tile's shorter side."""

@@ -65,10 +65,10 @@ TARGET_ITEMS = [
 ]
 
 DISPLACEMENT_ITEMS = [
-    ("bump", "Bump", "Height changes the shading and leaves the shape"),
-    ("displacement", "Displacement", "Height moves the surface; the mesh needs enough subdivision"),
-    ("both", "Both", "Height moves the surface, and finer relief changes the shading"),
-    ("none", "None", "Height is loaded and left unconnected"),
+    ("bump", "Bump", "The relief is shaded, and the shape stays as it is"),
+    ("displacement", "Displacement", "The height moves the surface; the mesh needs enough subdivision"),
+    ("both", "Both", "The height moves the surface, and relief finer than the mesh is shaded"),
+    ("none", "None", "The height is loaded and left unconnected"),
 ]
 
 STORE_ITEMS = [

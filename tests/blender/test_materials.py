@@ -73,8 +73,6 @@ def test_every_map_has_its_socket(material: bpy.types.Material, textures: Any, b
     assert feeding(shader.inputs["Normal"]) == nodes["normal_map"]
     assert nodes["normal_map"].space == "TANGENT"
     assert feeding(nodes["normal_map"].inputs["Color"]) == nodes["normal"]
-    output = material.node_tree.get_output_node("ALL")
-    assert feeding(output.inputs["Displacement"]) == nodes["displacement"]
     assert feeding(nodes["displacement"].inputs["Height"]) == nodes["height"]
     assert nodes["displacement"].inputs["Midlevel"].default_value == 0.5
     assert not nodes["ao"].outputs["Color"].is_linked
@@ -169,12 +167,27 @@ def test_occlusion_is_multiplied_into_the_colour_on_request(
     assert feeding(principled(material).inputs["Base Color"]) == own_nodes(material)["basecolor"]
 
 
-@pytest.mark.parametrize("mode", ["bump", "displacement", "both"])
-def test_the_height_does_what_was_chosen(
+@pytest.mark.parametrize("mode", ["displacement", "both"])
+def test_the_height_moves_the_surface_where_that_was_chosen(
     material: bpy.types.Material, textures: Any, build: Any, mode: str
 ) -> None:
     build(material, textures(), displacement=mode)
     assert material.displacement_method == mode.upper()
+    output = material.node_tree.get_output_node("ALL")
+    assert feeding(output.inputs["Displacement"]) == own_nodes(material)["displacement"]
+
+
+def test_the_relief_is_shaded_once(material: bpy.types.Material, textures: Any, build: Any) -> None:
+    """EEVEE would add the bump of the output to the normal map."""
+    output = material.node_tree.get_output_node("ALL")
+    build(material, textures(), displacement="both")
+    build(material, textures(), displacement="bump")
+    assert principled(material).inputs["Normal"].is_linked
+    assert not output.inputs["Displacement"].is_linked
+    build(material, textures(("basecolor", "height")), displacement="bump")
+    assert not principled(material).inputs["Normal"].is_linked
+    assert feeding(output.inputs["Displacement"]) == own_nodes(material)["displacement"]
+    assert material.displacement_method == "BUMP"
 
 
 def test_without_displacement_the_height_is_only_loaded(
@@ -199,7 +212,7 @@ def test_without_uvs_the_texture_is_projected_and_the_height_is_bump(
     bump = feeding(principled(material).inputs["Normal"])
     assert (bump.type, feeding(bump.inputs["Height"])) == ("BUMP", nodes["height"])
     assert bump.inputs["Distance"].default_value == pytest.approx(0.05)
-    assert "displacement" not in nodes
+    assert not material.node_tree.get_output_node("ALL").inputs["Displacement"].is_linked
     assert "normal_map" not in nodes
 
 
