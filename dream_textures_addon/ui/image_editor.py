@@ -14,6 +14,13 @@ class DTEX_PT_image_editor(SidebarPanel, bpy.types.Panel):
     bl_idname = "DTEX_PT_image_editor"
     bl_space_type = "IMAGE_EDITOR"
 
+    def draw(self, context: bpy.types.Context) -> None:
+        """The whole tab, and a switch that shows whether the image tiles."""
+        super().draw(context)
+        space = context.space_data
+        if isinstance(space, bpy.types.SpaceImageEditor) and space.image is not None:
+            self.layout.prop(space, "show_repeat", text="Show Tiled")
+
 
 def register() -> None:
     """Show the tab."""

@@ -59,7 +59,9 @@ def _draw_prompt(layout: bpy.types.UILayout, settings: DTEX_PG_settings, width: 
             wrapped(column, f"Leaves out: {left_out}", width)
     button = layout.row()
     button.scale_y = 1.6
-    button.operator("dtex.generate", icon="SHADERFX")
+    button.enabled = bool(sent) or settings.source is not None
+    running = runtime().board.active is not None
+    button.operator("dtex.generate", text="Generate Next" if running else "Generate", icon="SHADERFX")
 
 
 def _draw_source(layout: bpy.types.UILayout, settings: DTEX_PG_settings) -> None:

@@ -10,9 +10,10 @@ from ..delivery import Delivery
 from ..jobs import Job, JobState
 from ..runtime_state import Runtime
 from ..submission import sentences
-from .text import wrapped
+from .text import unscaled, wrapped
 
-_PICTURE_SCALE = 8.0
+_UNIT = 20.0
+"""Blender draws icons of scale 1 with so many pixels, and the region's margins take about three times as many."""
 _AXES = (("x", "X"), ("y", "Y"))
 
 
@@ -50,11 +51,16 @@ def seam_line(job: Job, index: int = 0) -> tuple[str, bool]:
     return (f"Tiles in {axes}", True) if axes else ("Made without tiling", True)
 
 
+def picture_scale(width: int) -> float:
+    """The scale at which a picture fills a region of ``width`` pixels, within reason."""
+    return min(max(unscaled(width) / _UNIT - 3.0, 4.0), 16.0)
+
+
 def _draw_running(layout: bpy.types.UILayout, state: Runtime, job: Job, width: int) -> None:
     box = layout.box()
     icon = preview.icon(preview.LIVE)
     if icon and job.state is JobState.RUNNING:
-        box.template_icon(icon_value=icon, scale=_PICTURE_SCALE)
+        box.template_icon(icon_value=icon, scale=picture_scale(width))
     session = state.session
     starting = session is not None and session.hello is None
     what = session.status if starting and session is not None else job.what
@@ -79,7 +85,7 @@ def _draw_over(layout: bpy.types.UILayout, job: Job, width: int) -> None:
     for index in job.indices:
         icon = preview.icon(preview.key_of(job.id, index))
         if icon:
-            box.template_icon(icon_value=icon, scale=_PICTURE_SCALE)
+            box.template_icon(icon_value=icon, scale=picture_scale(width))
         text, fine = seam_line(job, index)
         if text:
             box.label(text=text, icon="CHECKMARK" if fine else "ERROR")

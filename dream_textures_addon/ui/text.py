@@ -14,8 +14,7 @@ _FONT_WIDTH = 6.6
 
 def wrapped(layout: bpy.types.UILayout, text: str, width: int, icon: str = "NONE") -> None:
     """Draw a sentence over as many lines as a region of ``width`` pixels needs."""
-    scale = bpy.context.preferences.system.ui_scale
-    columns = max(16, int((width / scale - _MARGIN) / _FONT_WIDTH))
+    columns = max(16, int((unscaled(width) - _MARGIN) / _FONT_WIDTH))
     lines = layout.column(align=True)
     lines.scale_y = 0.8
     for number, line in enumerate(textwrap.wrap(text, columns)):
@@ -23,3 +22,8 @@ def wrapped(layout: bpy.types.UILayout, text: str, width: int, icon: str = "NONE
             lines.label(text=line)
         else:
             lines.label(text=line, icon=icon if number == 0 else "BLANK1")
+
+
+def unscaled(width: int) -> float:
+    """A region's width as it would be at a resolution scale of 1."""
+    return width / (bpy.context.preferences.system.ui_scale or 1.0)  # 0 where there is no window
