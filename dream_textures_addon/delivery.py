@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import bpy
 
-from . import images, materials, surface, targets
+from . import editors, images, materials, surface, targets
 from .encode import EncodedMap, encode
 from .wire import protocol
 
@@ -138,6 +138,8 @@ def _build(
     textures = materials.TextureSet(found, first.width, first.height, first.relief)
     notes = materials.build(place.material, textures, options, surface.measure(place.thing))
     outcome.material = place.material.name
+    if "basecolor" in found:
+        editors.show(found["basecolor"])
     _tell(outcome, [place.note, *notes])
 
 

@@ -10,7 +10,7 @@ import traceback
 
 import bpy
 
-from . import preview
+from . import editors, preview
 from .delivery import Delivery, deliver
 from .jobs import Job, JobState
 from .runtime_state import runtime
@@ -18,7 +18,6 @@ from .session import SessionState
 from .wire import protocol
 
 BUSY_SECONDS, IDLE_SECONDS = 0.05, 0.5
-_PANEL_EDITORS = frozenset({"VIEW_3D", "NODE_EDITOR", "IMAGE_EDITOR"})
 _DRAGGING = ("TRANSFORM_OT_", "PAINT_OT_", "SCULPT_OT_", "MESH_OT_", "GPENCIL_OT_", "GREASE_PENCIL_OT_")
 _RENDERING = ("RENDER", "OBJECT_BAKE")
 
@@ -41,9 +40,9 @@ def drain() -> bool:
             deliver_job(job)
             delivered = True
     if delivered:
-        _redraw(everything=True)
+        editors.redraw_all()
     elif events:
-        _redraw()
+        editors.redraw_panels()
     return state.board.active is not None or any(_is_waiting(job) for job in state.board)
 
 
@@ -124,18 +123,6 @@ def _tick() -> float | None:
         return BUSY_SECONDS
     # Without a job there is only the start of a generator to wait for.
     return IDLE_SECONDS if session is not None and session.state is SessionState.STARTING else None
-
-
-def _redraw(everything: bool = False) -> None:
-    """Redraw our panels, or after a change of data all of the editors that have them."""
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if everything or area.type == "PREFERENCES":
-                area.tag_redraw()
-            elif area.type in _PANEL_EDITORS:
-                for region in area.regions:
-                    if region.type == "UI":
-                        region.tag_redraw()
 
 
 def register() -> None:

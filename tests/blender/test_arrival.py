@@ -63,3 +63,19 @@ def test_it_waits_while_the_artist_drags_something(
         assert not own_nodes(cube_material())
     assert not pump.drain()
     assert own_nodes(cube_material())
+
+
+def test_an_image_editor_shows_the_new_texture_unless_it_shows_the_artists_own(
+    scene: bpy.types.Scene,
+) -> None:
+    (window,) = bpy.context.window_manager.windows
+    areas = list(window.screen.areas)[:2]
+    for area in areas:
+        area.type = "IMAGE_EDITOR"
+    empty, taken = (area.spaces.active for area in areas)
+    theirs = bpy.data.images.new("reference", 4, 4)
+    empty.image, taken.image = None, theirs
+    for seed in (7, 8):
+        bpy.ops.dtex.generate(prompt="red bricks", seed=seed, width=32)
+        assert empty.image.name == f"red-bricks_{seed}_basecolor"
+        assert taken.image == theirs
