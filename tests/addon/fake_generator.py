@@ -84,7 +84,7 @@ def work(command: Generate) -> None:
         say(Hello(PROTOCOL_VERSION, "0", "3", [], []))
         time.sleep(60)
     say(Loading(job, "the fake model", 0.5))
-    steps = 200 if mode == "slow" else 2
+    steps = 75 if mode == "slow" else 2
     for step in range(1, steps + 1):
         say(Step(job, 0, step, steps, Array("uint8", (1, 1, 3), b"abc") if command.previews else None))
         if mode == "slow":

@@ -273,7 +273,7 @@ def test_waiting_ends_when_the_generator_says_nothing(fake: FakeSession) -> None
 
 def test_waiting_measures_silence_and_not_the_whole_time(fake: FakeSession) -> None:
     session = fake("slow")
-    *_, last = session.wait(session.submit(REQUEST), 2.0)
+    *_, last = session.wait(session.submit(REQUEST), 1.0)
     assert isinstance(last, protocol.Finished)
 
 

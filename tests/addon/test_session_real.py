@@ -75,7 +75,7 @@ def test_cancelling_a_large_texture_takes_effect_soon(real: Session) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "kill"), reason="needs signals")
 def test_a_generator_that_is_killed_in_mid_job_finishes_it_all_the_same(real: Session) -> None:
-    job = real.submit(protocol.Request(prompt="mossy cobblestone", width=512, height=512))
+    job = real.submit(protocol.Request(prompt="mossy cobblestone", width=256, height=256))
     events = []
     for event in real.wait(job, 60):
         if isinstance(event, protocol.Step) and not any(isinstance(e, protocol.Notice) for e in events):

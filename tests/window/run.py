@@ -25,7 +25,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PATIENCE = 420.0
 LONGEST_GAP = 1.5
-"""Seconds for which Blender may stand still; drawing in software on two cores takes a good part of them."""
+"""Seconds for which Blender may stand still; or three times as long as it does without us, on a busy machine,
+since drawing in software takes the most of them."""
 
 
 def main() -> int:
@@ -80,7 +81,7 @@ def judge(status: int, out: Path) -> int:
     if (out / "orphans").exists() and (out / "orphans").read_text().strip():
         wrong.append("a generator outlived Blender")
     for name in ("gap_while_generating", "gap_while_delivering"):
-        if seen.get(name, 0.0) > LONGEST_GAP:
+        if seen.get(name, 0.0) > max(LONGEST_GAP, 3 * seen.get("gap_while_idle", 0.0)):
             wrong.append(f"{name}: Blender stood still for {seen[name]} s")
     for what, holds in seen["checks"]:
         print(f"{'ok    ' if holds else 'FAILED'} {what}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import os
 import signal
 import sys
@@ -205,6 +206,8 @@ def show() -> hands.Steps:
         space.overlay.show_axis_y
     ) = False
     space.region_3d.view_distance = 5.0
+    # The default cube's sides are unwrapped lying down; turned over, its courses of bricks are level.
+    cube().rotation_euler.x = math.pi / 2
     space.region_3d.view_location = cube().location
     yield from hands.move(x, y + 250)
     yield 8.0
