@@ -13,6 +13,21 @@ hd uhd best masterpiece sharp focus flat lit even lighting light's diffuse albed
 photoscan background full frame please make create generate want need i my very really quite just also over
 between around under where outdoor outdoors indoor indoors exterior interior natural nature building house
 street medieval modern beautiful nice game ready asset 3d cgi art hand area areas patch patches spot spots
+mediterranean japanese chinese egyptian moroccan italian french english british irish scottish spanish
+portuguese german dutch greek roman victorian georgian gothic asian european american african indian turkish
+persian arabic mexican london paris venetian tuscan nordic scandinavian oriental colonial provencal nyc manhattan
+traditional classic classical typical common everyday elegant luxury luxurious expensive cheap fancy cosy cozy
+garden driveway cover door doors gate window sofa chair furniture jacket bag sack garage warehouse
+factory industrial urban city village farm farmhouse church cathedral temple palace villa cottage hotel shop
+cellar basement prison tower bridge tunnel ruins station corridor room hall hallway entrance stairs step
+ beam beams bar bars object prop props
+environment scene fantasy horror rpg unreal unity blender substance studio shot scanned megascans
+vfx film cinematic arena level tall century 16th 17th 18th 19th 20th aaa ultra hyper hyperrealistic
+precast formed poured cast laid built dead fallen scattered lying growing covering coated filled filling
+visible here there near along across onto up off side front back bottom middle centre center edges edge
+corner corners rows row lines between joints joint grout mortar seam seams gaps gap veins vein veined grain grained
+stepping sunny sunlit summer spring night day morning evening northern southern tropical alpine
+coastal ocean sea seaside lake underwater good
 bit bits lot lots path paths fallen chip chips lush chunky alley courtyard yard facade roofing sheet sheets
 piece pieces part parts layer layers colour color coloured colored tone toned tones
 """
@@ -46,12 +61,44 @@ COMPOUND: dict[str, tuple[tuple[str, float], ...]] = {
     "overgrown": (("mossy", 1.4),), "corroded": (("rusty", 1.3), ("worn", 0.5)), "oxidised": (("rusty", 0.8),),
     "oxidized": (("rusty", 0.8),), "charred": (("burnt", 1.3),), "distressed": (("worn", 1.0), ("scratched", 0.5)),
     "faded": (("weathered", 0.8),), "bleached": (("weathered", 1.0),),
-    "forgotten": (("weathered", 0.9), ("dirty", 0.6)),
+    "forgotten": (("weathered", 0.9), ("dirty", 0.6)), "tarnished": (("weathered", 0.8),),
+    "oxidized copper": (("weathered", 1.5),),
+    "corten": (("rusty", 1.6),), "cor ten": (("rusty", 1.6),), "corten steel": (("rusty", 1.6),),
+    "weathering steel": (("rusty", 1.6),), "decayed": (("weathered", 1.0), ("worn", 0.9), ("dirty", 0.5)),
+    "decaying": (("weathered", 1.0), ("worn", 0.9), ("dirty", 0.5)), "decrepit": (("weathered", 1.0), ("worn", 1.0)),
+    "rotten": (("weathered", 1.1), ("worn", 1.0), ("mossy", 0.4)), "rotting": (("weathered", 1.1), ("worn", 1.0)),
+    "post apocalyptic": (("weathered", 1.0), ("dirty", 0.9), ("worn", 0.9)),
+    "apocalyptic": (("dirty", 1.0), ("worn", 1.0)),
+    "neglected": (("weathered", 0.9), ("dirty", 0.7)), "shabby": (("worn", 0.9), ("weathered", 0.6)),
+    "time worn": (("worn", 0.9), ("weathered", 0.7)), "historic": (("weathered", 0.6), ("worn", 0.6)),
+    "haunted": (("weathered", 0.9), ("dirty", 0.7)), "trodden": (("worn", 0.8), ("dirty", 0.5)),
+    "smashed": (("cracked", 1.5), ("worn", 1.0)), "war torn": (("cracked", 1.2), ("worn", 1.4), ("dirty", 0.8)),
+    "verdigris": (("weathered", 1.2),), "jungle": (("mossy", 0.8),), "swampy": (("wet", 1.0), ("mossy", 0.6)),
+    "arctic": (("snowy", 0.9),), "icy snow": (("snowy", 0.9),), "sun bleached": (("weathered", 1.0),),
 }  # fmt: skip
 """Words that stand for several modifiers at once."""
 
 COLOUR_SYNONYMS = {
     "gray": "grey", "greyish": "grey", "grayish": "grey", "cyan": "cyan", "fuchsia": "magenta", "plum": "purple",
+    "chalk": "white", "coal": "black", "lava rock": "charcoal", "volcanic rock": "charcoal",
+    "volcanic stone": "charcoal",
+    "volcanic": "charcoal", "basalt": "charcoal", "obsidian": "black", "mars": "rust", "martian": "rust",
+    "moon": "grey",
+    "lunar": "grey", "sandstone": "sandy", "sandstone block": "sandy", "sandstone wall": "sandy",
+    "limestone block": "cream", "limestone wall": "cream", "terracotta tile": "terracotta",
+    "terracotta floor": "terracotta", "terra cotta": "terracotta", "cotto": "terracotta", "quarry tile": "terracotta",
+    "pool tile": "aqua", "swimming pool": "aqua", "malachite": "emerald", "jade stone": "jade", "salt flat": "ivory",
+    "salt lake": "ivory", "shou sugi ban": "charcoal", "yakisugi": "charcoal", "pumice": "grey", "calacatta": "white",
+    "carrara": "white", "statuario": "white", "driftwood": "grey", "dead grass": "tan", "teak": "amber",
+    "maple": "cream",
+    "cedar": "sienna", "walnut wood": "chocolate", "cherry wood": "sienna", "ash wood": "beige",
+    "birch wood": "beige",
+    "redwood": "sienna", "rosewood": "burgundy", "wenge": "chocolate", "beech": "peach", "eggshell": "ivory",
+    "ecru": "beige", "taupe": "tan", "blackish": "charcoal", "blonde": "sandy", "denim blue": "blue",
+    "gunmetal": "graphite",
+    "rusty red": "rust", "brick coloured": "terracotta", "ash": "grey", "smoke": "grey", "chartreuse": "lime",
+    "bottle green": "forest", "racing green": "forest", "duck egg": "mint", "cognac": "sienna", "oxblood": "burgundy",
+    "midnight": "navy", "midnight blue": "navy", "powder blue": "sky", "pale blue": "sky", "steel blue": "slate",
     "wine": "burgundy", "cherry": "crimson", "ruby": "crimson", "sapphire": "cobalt", "ultramarine": "cobalt",
     "petrol": "teal", "cerulean": "azure", "lilac": "lavender", "mauve": "lavender", "buff": "beige",
     "sand coloured": "sandy", "sand colored": "sandy", "honey": "amber", "caramel": "tan", "chestnut": "sienna",
@@ -75,25 +122,48 @@ METAL_SYNONYMS = {
     "chromed": "chrome",
     "cast iron": "iron",
     "wrought iron": "iron",
+    "gold leaf": "gold",
+    "gold foil": "gold",
+    "gilded": "gold",
+    "gilt": "gold",
+    "silver leaf": "silver",
+    "copper leaf": "copper",
+    "rose gold": "copper",
+    "tin foil": "aluminium",
+    "aluminium foil": "aluminium",
+    "corten steel": "iron",
+    "weathering steel": "iron",
+    "corten": "iron",
+    "gunmetal grey": "lead",
+    "blued steel": "lead",
+    "pewter": "tin",
+    "nickel": "titanium",
+    "anodised": "aluminium",
+    "anodized": "aluminium",
+    "oxidized copper": "copper",
+    "oxidised copper": "copper",
 }
 
 STRUCTURE: dict[str, tuple[str, ...]] = {
     "large": ("large", "big", "wide", "broad", "coarse", "chunky", "larger"),
     "huge": ("huge", "giant", "massive", "enormous"),
     "small": ("small", "narrow", "fine", "little", "smaller", "thin"),
-    "tiny": ("tiny", "miniature", "mini", "mosaic"),
+    "tiny": ("tiny", "miniature", "mini", "mosaic", "glass mosaic", "mosaic tile", "micro"),
     "herringbone": ("herringbone", "chevron"), "basket": ("basket", "basketweave", "basket weave"),
-    "stacked": ("stacked", "stack", "grid", "stack bond"), "running": ("running bond", "stretcher bond", "offset"),
+    "stacked": ("stacked", "stack", "grid", "stack bond", "aligned"),
+    "running": ("running bond", "stretcher bond", "offset", "subway tile", "metro tile", "brick bond", "staggered"),
     "random": ("random", "irregular", "ashlar", "mixed"), "regular": ("regular", "uniform"),
     "checkered": ("checkered", "chequered", "checkerboard", "chessboard", "checker", "chequer"),
     "dark": ("dark", "deep", "darker"), "light": ("light", "pale", "bright", "pastel", "lighter"),
     "vivid": ("vivid", "saturated", "colourful", "colorful"), "muted": ("muted", "dull", "desaturated"),
-    "round": ("round", "rounded", "river"), "square": ("square", "squared", "rectangular"),
+    "round": ("round", "rounded", "river", "circular"), "square": ("square", "squared", "rectangular"),
     "long": ("long", "elongated"), "deep joints": ("raked",),
     "stylised": ("stylised", "stylized", "cartoon", "hand painted", "handpainted", "toon"),
-    "plain": ("clean", "new", "pristine", "fresh", "simple", "plain"),
-    "brushed": ("brushed",), "twill": ("twill",), "ribbed": ("ribbed",),
-    "wavy": ("wavy", "rippled", "ripples", "ripple"),
-    "dry": ("dry", "dried", "arid"), "thick": ("thick", "dense", "lush"), "short": ("short", "trimmed", "mown", "cut"),
+    "plain": ("clean", "new", "pristine", "fresh", "simple", "plain", "brand new", "immaculate", "spotless",
+              "flawless"),
+    "brushed": ("brushed",), "twill": ("twill", "herringbone tweed"), "ribbed": ("ribbed",),
+    "wavy": ("wavy", "rippled", "ripples", "ripple", "windblown", "wind blown", "undulating"),
+    "dry": ("dry", "dried", "arid"), "thick": ("thick", "dense", "lush"),
+    "short": ("short", "trimmed", "mown", "cut"),
 }  # fmt: skip
 """Words on size, bond and tone, under the name that families ask for."""

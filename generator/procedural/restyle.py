@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from generator.maps.joints import find_joints
 from generator.material import FloatArray, Material
 from generator.procedural import registry
 from generator.procedural.colours import swatches
@@ -81,8 +82,14 @@ def _surface_of(material: Material, seed: int) -> Surface:
     space = Space(columns, rows, seed)
     height = material.height * np.float32(material.relief)
     out = surface(space, np.moveaxis(material.basecolor, 2, 0), height, material.roughness, material.metallic)
-    # Joints in a picture are what lies deep and narrow.
-    out.gap = smoothstep(out.cavity(0.02), 1.0, 2.5)
+    light = (np.moveaxis(material.basecolor, 2, 0) * flat((0.3, 0.59, 0.11))).sum(axis=0)
+    chroma = material.basecolor.max(axis=2) - material.basecolor.min(axis=2)
+    joints = find_joints(light, chroma / np.maximum(material.basecolor.max(axis=2), np.float32(0.05)))
+    if joints is not None:
+        out.gap = joints.mask.astype(np.float32)
+    else:
+        # Without a network of joints, what lies deep and narrow.
+        out.gap = smoothstep(out.cavity(0.02), 1.0, 2.5)
     return out
 
 

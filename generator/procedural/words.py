@@ -150,9 +150,7 @@ def parse(prompt: str, negative: str = "") -> Description:
             assumed.append(f"No material was named; {family} was assumed.")
     elif metal and family != "metal" and registry.family_info(family).layout and inlay is None:
         inlay = "metal"
-    colours = dict.fromkeys(
-        w.meaning.colour for w in words if w.meaning.colour and not w.meaning.metal and w not in spent
-    )
+    colours = dict.fromkeys(w.meaning.colour for w in words if w.meaning.colour and not w.meaning.metal)
     return Description(
         family=family,
         inlay=inlay,

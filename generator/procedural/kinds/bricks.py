@@ -49,7 +49,8 @@ def _mortar(space: Space) -> tuple[FloatArray, FloatArray]:
 
 @family(
     "brick",
-    "brick, brickwork, masonry, clinker, block, cinder block, breeze block",
+    "brick, brickwork, masonry, clinker, block, cinder block, breeze block, brick floor, brick paving, brick paver, "
+    "firebrick, mudbrick",
     "mossy red brick wall",
     layout=True,
 )
@@ -141,8 +142,18 @@ def _clay(
     colour = mix(colour, colour * flat((1.12, 1.13, 1.1)), smoothstep(-fire, 0.5, 2.2) * 0.7)
     colour *= 1 + 0.05 * grain + 0.025 * coarse
     grog = smoothstep(noise(space, 190, "brick/grog", 2, 0.9), 1.5, 2.3)
-    colour *= 1 - 0.26 * grog
+    colour *= 1 - 0.34 * grog
+    # The arrises lay nearest to the fire and are burnt darkest.
+    rim = np.exp(-np.maximum(pieces.edge - 0.008, 0) * np.float32(95)) * (
+        0.6 + 0.4 * smoothstep(fire, -0.8, 1.2)
+    )
+    colour = mix(colour, colour * flat((0.62, 0.57, 0.58)), np.clip(rim * 0.75 + 0.08 * coarse * rim, 0, 1))
+    ash = smoothstep(noise(space, 95, "brick/ash", 2, 0.8) + 0.4 * fire, 1.7, 2.6)
+    colour *= 1 - 0.3 * ash
     light = smoothstep(noise(space, 200, "brick/lime", 2, 0.9) + 0.25 * coarse, 1.8, 2.5)
     colour = mix(colour, flat(rgb("cdb7a0")), light * 0.42)
-    bloom = smoothstep(noise(space, 3, "brick/bloom", 5, 0.6), 0.7, 2.4) * (0.75 + 0.25 * grain)
-    return mix(colour, flat(rgb("d2c6b8")), np.clip(bloom, 0, 1) * 0.24)
+    bloom = smoothstep(noise(space, 5, "brick/bloom", 5, 0.6), 0.7, 2.2) * (0.75 + 0.25 * grain)
+    # Salts dry out where the water leaves the brick: near its foot.
+    foot = smoothstep(pieces.v + 0.008 * grain, -0.01, 0.03)
+    bloom = np.clip(bloom * (0.55 + 0.7 * foot), 0, 1) * (0.7 + 0.3 * smoothstep(grain, -0.8, 1.2))
+    return mix(colour, flat(rgb("d8cec2")), bloom * 0.42)

@@ -21,7 +21,8 @@ from generator.procedural.voronoi import voronoi
 
 @family(
     "concrete",
-    "concrete, cement, screed, beton, concrete slab, sidewalk, brutalist, concrete floor",
+    "concrete, cement, screed, beton, concrete slab, sidewalk, brutalist, concrete floor, microcement, epoxy floor, "
+    "exposed aggregate, washed concrete, pebble dash, pebbledash, kerb, curb",
     "cracked concrete wall",
 )
 def concrete(space: Space, description: Description) -> Surface:
@@ -74,7 +75,8 @@ def concrete(space: Space, description: Description) -> Surface:
 
 @family(
     "plaster",
-    "plaster, stucco, render coat, roughcast, adobe, whitewash, drywall, plastered, limewash, daub",
+    "plaster, stucco, render coat, roughcast, adobe, whitewash, drywall, plastered, limewash, daub, "
+    "render wall, wall paint, cob wall, gypsum, tadelakt, fresco, wattle and daub, painted wall",
     "old yellow plaster",
 )
 def plaster(space: Space, description: Description) -> Surface:
@@ -114,7 +116,8 @@ def plaster(space: Space, description: Description) -> Surface:
 
 @family(
     "asphalt",
-    "asphalt, tarmac, road, blacktop, bitumen, tar, pavement road, highway, macadam, parking lot",
+    "asphalt, tarmac, road, blacktop, bitumen, tar, pavement road, highway, macadam, parking lot, "
+    "tar road, racetrack, car park",
     "wet cracked asphalt",
 )
 def asphalt(space: Space, description: Description) -> Surface:
@@ -175,7 +178,8 @@ def _courses(
 
 @family(
     "rooftiles",
-    "roof tile, roof, clay tile, clay roof tile, pantile, roofing, roman tile, tiled roof, terracotta roof",
+    "roof tile, roof, clay tile, clay roof tile, pantile, roofing, roman tile, tiled roof, terracotta roof, "
+    "rooftop, spanish tile, mission tile",
     "old mossy clay roof tiles",
 )
 def roof_tiles(space: Space, description: Description) -> Surface:
@@ -232,7 +236,9 @@ def roof_tiles(space: Space, description: Description) -> Surface:
 @family(
     "shingles",
     "shingle, roof shingle, slate roof, roof slate, wood shingle, shake, fish scale, fish scale "
-    "tile, scale, dragon scale, scalloped tile, scallop",
+    "tile, scale, dragon scale, scalloped tile, scallop, snakeskin, snake skin, reptile skin, "
+    "snake scale, scale armor, "
+    "scale armour, wooden shake, cedar shake",
     "weathered slate roof shingles",
 )
 def shingles(space: Space, description: Description) -> Surface:

@@ -57,10 +57,22 @@ def _weave(
     return np.maximum(warp_height, weft_height), upright, number, along, across
 
 
+def _uneven(
+    space: Space, threads: float, warp: tuple[FloatArray, FloatArray]
+) -> tuple[FloatArray, FloatArray]:
+    """The displacement with every thread wandering by itself, thick and thin by turns, as spun yarn does."""
+    reach = np.float32(0.17 / threads)
+    dx = warp[0] + reach * noise(space, threads * 0.55, "fabric/loose-x", 2, 0.6, (1.0, 11.0))
+    dy = warp[1] + reach * noise(space, threads * 0.55, "fabric/loose-y", 2, 0.6, (11.0, 1.0))
+    return dx, dy
+
+
 @family(
     "fabric",
     "fabric, cloth, linen, canvas, cotton, textile, woven, weave, burlap, hessian, jute, "
-    "upholstery, tweed, denim, jean, twill fabric, sackcloth, silk",
+    "upholstery, tweed, denim, jean, twill fabric, sackcloth, silk, hemp, muslin, calico, gauze, sail, "
+    "sailcloth, tent, "
+    "tarp, tarpaulin, wicker, rattan, basketry, sisal, bandage, curtain, tablecloth, sofa fabric",
     "blue denim fabric",
 )
 def fabric(space: Space, description: Description) -> Surface:
@@ -73,7 +85,7 @@ def fabric(space: Space, description: Description) -> Surface:
     floats = 3 if denim else 2
     twilled = [[(column - row) % 4 < floats for column in range(4)] for row in range(4)]
     table = np.array(twilled if twill else [[1, 0], [0, 1]], np.int32)
-    warp = wobble(space, "fabric", 7, 0.0026 / coarse, 4)
+    warp = _uneven(space, threads, wobble(space, "fabric", 7, 0.0026 / coarse, 4))
     height, upright, number, along, across = _weave(space, threads, table, warp, "fabric")
     thread = np.float32(1 / threads)
     count = int(number.max()) + 1
@@ -85,8 +97,15 @@ def fabric(space: Space, description: Description) -> Surface:
     relief = height + 0.07 * twist + 0.12 * slub + 0.06 * fuzz
     folds = noise(space, 2.2, "fabric/folds", 3, 0.5)
     cloth = palette(space, description, "fabric", ("2f4667 2b4160",) if denim else _CLOTHS, chroma=0.8)
-    tints = scatter(space, "fabric/tint", cloth, count, 0.02, 0.1, 3)
+    tints = scatter(space, "fabric/tint", cloth, count, 0.032, 0.12, 4)
     colour = lookup(tints, number)
+    # Yarn is spun of fibres that took the dye unequally, in lengths of a few stitches.
+    dye = np.where(
+        upright,
+        noise(space, threads, "fabric/dye-up", 2, 0.6, (1.0, 14.0)),
+        noise(space, threads, "fabric/dye-across", 2, 0.6, (14.0, 1.0)),
+    )
+    colour = colour * (1 + 0.075 * dye)
     if denim:
         colour = mix(flat(rgb("a3a5a4")) * (1 + 0.05 * fuzz), colour, upright.astype(np.float32))
         faded = smoothstep(noise(space, 2.5, "fabric/faded", 5, 0.6) + 0.4 * slub, -0.2, 2.4)
@@ -103,7 +122,8 @@ def fabric(space: Space, description: Description) -> Surface:
 
 @family(
     "wool",
-    "wool, woollen, woolen, knit, knitted, knitwear, sweater, jumper, yarn, crochet",
+    "wool, woollen, woolen, knit, knitted, knitwear, sweater, jumper, yarn, crochet, "
+    "cardigan, scarf, blanket",
     "chunky cream knitted wool",
 )
 def wool(space: Space, description: Description) -> Surface:
@@ -147,7 +167,8 @@ def wool(space: Space, description: Description) -> Surface:
 
 @family(
     "leather",
-    "leather, hide, suede, nappa, saddle leather, pleather, skin",
+    "leather, hide, suede, nappa, saddle leather, pleather, skin, elephant skin, "
+    "leatherette, faux leather, crocodile leather, alligator leather, cowhide",
     "worn brown leather",
 )
 def leather(space: Space, description: Description) -> Surface:

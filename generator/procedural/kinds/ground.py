@@ -31,7 +31,7 @@ _GRAVELS = (
 
 @family(
     "sand",
-    "sand, dune, beach, desert, seabed",
+    "sand, dune, beach, desert, seabed, sand dune, beach sand, sandy ground, sandbox, zen garden",
     "rippled golden sand",
 )
 def sand(space: Space, description: Description) -> Surface:
@@ -65,7 +65,7 @@ def sand(space: Space, description: Description) -> Surface:
 
 @family(
     "snow",
-    "snow, fresh snow, powder snow, snowfield",
+    "snow, fresh snow, powder snow, snowfield, snowdrift, powder",
     "fresh snow",
 )
 def snow(space: Space, description: Description) -> Surface:
@@ -148,7 +148,8 @@ def pebbles(space: Space, description: Description) -> Surface:
 
 @family(
     "gravel",
-    "gravel, crushed stone, ballast, scree, grit, railway ballast, chippings, stones, rubble ground",
+    "gravel, crushed stone, ballast, scree, grit, railway ballast, chippings, stones, rubble ground, "
+    "debris, gravel path, gravel driveway, stone chips, railroad, railway track",
     "grey gravel",
 )
 def gravel(space: Space, description: Description) -> Surface:
@@ -162,7 +163,8 @@ def gravel(space: Space, description: Description) -> Surface:
 @family(
     "mud",
     "mud, soil, earth, dirt ground, ground, clay, forest floor, forest ground, dirt path, dirt "
-    "road, farmland, terrain",
+    "road, farmland, terrain, loam, compost, potting soil, garden soil, clay soil, swamp, marsh, bog, pine forest, "
+    "pine forest floor, woodland, jungle floor, forest, rammed earth, dirt, garden bed",
     "wet brown mud",
 )
 def mud(space: Space, description: Description) -> Surface:
@@ -205,7 +207,8 @@ def mud(space: Space, description: Description) -> Surface:
 @family(
     "dryearth",
     "cracked earth, dry earth, cracked mud, dry mud, parched earth, drought, dried mud, desert "
-    "ground, cracked ground, cracked soil, dry ground, cracked clay",
+    "ground, cracked ground, cracked soil, dry ground, cracked clay, "
+    "salt flat, salt lake, dry lake, lake bed, cracked dry mud, dry riverbed",
     "dry cracked earth",
 )
 def dry_earth(space: Space, description: Description) -> Surface:

@@ -43,16 +43,45 @@ def skin(space: Space, brushed: float) -> tuple[FloatArray, FloatArray, FloatArr
     scored = ((hair.index >= 0) * (1 - np.abs(hair.across)) * smoothstep(smudge, -1.0, 0.8)).astype(
         np.float32
     )
-    roughness = 0.31 + 0.075 * smudge + 0.025 * fine + 0.09 * brushed * (0.4 + 0.5 * lines) + 0.12 * scored
+    # Somebody has wiped it, and drops have dried on it.
+    cloth = draw(space, "metal/wiped", 60, Brush((0.15, 0.45), (0.03, 0.09), bend=0.5, belly=0.5, lift=0.0))
+    wiped = (space.each("metal/wipe", 512).take(np.maximum(cloth.index, 0) % 512) - 0.5) * (cloth.index >= 0)
+    wiped = (wiped * smoothstep(1 - np.abs(cloth.across), 0.0, 0.5)).astype(np.float32)
+    drops = voronoi(space, 15, "metal/drops", 0.95, wobble(space, "metal/drop", 30, 0.003))
+    radius = space.each("metal/drop-size", drops.count) ** 2 * np.float32(0.026)
+    ring = np.abs(drops.near - radius.take(drops.index)) - np.float32(0.001)
+    dried = (1 - smoothstep(ring, 0.0, 0.0035)) * (radius > 0.009).astype(np.float32).take(drops.index)
+    pits = smoothstep(noise(space, 130, "metal/pits", 2, 0.8) + 0.5 * smudge, 2.5, 3.1)
+    roughness = (
+        0.31
+        + 0.09 * wiped
+        + 0.1 * dried
+        + 0.2 * pits
+        + 0.075 * smudge
+        + 0.025 * fine
+        + 0.09 * brushed * (0.4 + 0.5 * lines)
+        + 0.12 * scored
+    )
     dings = noise(space, 5, "metal/dings", 3)
     relief = dings * np.float32(0.0009) + lines * np.float32(0.00006 * brushed) - scored * np.float32(0.00022)
-    tone = 1 + 0.018 * smudge + 0.02 * lines * brushed + 0.05 * scored
+    relief -= pits * np.float32(0.0004)
+    tone = (
+        1
+        + 0.028 * smudge
+        + 0.022 * lines * brushed
+        + 0.06 * scored
+        + 0.04 * wiped
+        - 0.06 * dried
+        - 0.28 * pits
+    )
     return np.clip(roughness, 0.12, 0.75), relief, tone
 
 
 @family(
     "metal",
-    "metal, metallic, sheet metal, metal sheet, brushed metal, metal surface, foil, tarnished metal",
+    "metal, metallic, sheet metal, metal sheet, brushed metal, metal surface, foil, tarnished metal, "
+    "gold leaf, metal leaf, "
+    "gold foil, silver leaf, copper leaf, tin foil, aluminium foil, corten, cor ten, corten steel, weathering steel",
     "scratched rusty metal",
     native=NATIVE,
 )
@@ -107,7 +136,7 @@ def _rivets(pieces: Pieces, inset: float, spacing: float, radius: float, pixel: 
 @family(
     "metalplate",
     "metal plate, steel plate, iron plate, plate, riveted metal, riveted, metal panel, armour, "
-    "armor, rivet, hull, ship hull, bulkhead, steel panel",
+    "armor, rivet, hull, ship hull, bulkhead, steel panel, bolted metal, bolt, bolted, metal tank, plating",
     "rusty metal plate",
     native=NATIVE,
 )
@@ -150,7 +179,7 @@ def metal_plate(space: Space, description: Description) -> Surface:
 @family(
     "treadplate",
     "diamond plate, tread plate, treadplate, checker plate, chequer plate, diamondplate, "
-    "checkerplate, anti slip, metal floor, durbar",
+    "checkerplate, anti slip, metal floor, durbar, treaded, metal ramp, five bar",
     "worn diamond plate",
     native=NATIVE,
 )
@@ -168,20 +197,34 @@ def tread_plate(space: Space, description: Description) -> Surface:
     lens = half - np.abs(across)
     dome = smoothstep(lens, -0.01, 0.1)
     roughness, relief, tone = skin(space, 0.3)
-    crest = smoothstep(lens + 0.02 * noise(space, 20, "tread/rub", 4), 0.05, 0.11)
-    height = dome * np.float32(0.0062 * unit) + relief
+    used = (
+        0.0 if description.says("plain") else min(0.55 + 0.6 * description.amount("worn", "weathered"), 1.3)
+    )
+    rub = noise(space, 20, "tread/rub", 4) + 0.8 * noise(space, 4.5, "tread/walked", 2)
+    crest = smoothstep(lens + 0.012 * rub, 0.062, 0.088)
+    # Boots grind the ridges flat and bright; what they carry stays round their feet.
+    flats = np.minimum(dome, np.float32(1 - 0.24 * used) + 0.04 * rub) if used else dome
+    scuffs = draw(space, "tread/scuffs", 500, Brush((0.02, 0.09), (0.0008, 0.002), bend=0.1, lift=0.0))
+    scuffed = (
+        ((scuffs.index >= 0) * (1 - np.abs(scuffs.across))).astype(np.float32) * crest * np.float32(used)
+    )
+    height = flats * np.float32(0.0066 * unit) + relief - scuffed * np.float32(0.0003)
     colour = flat(_tint(space, description, ("steel", "aluminium", "iron"))) * tone
-    colour *= 1 + 0.05 * crest
-    low = 1 - smoothstep(np.abs(lens - 0.0), 0.0, 0.05)
-    roughness = roughness + 0.1 * (1 - crest) + 0.1 * low - 0.06 * crest
-    colour = colour * (1 - 0.13 * low)
-    return surface(space, colour, height, np.clip(roughness, 0.12, 0.8), 1.0)
+    low = 1 - smoothstep(np.abs(lens), 0.0, 0.06)
+    soil = smoothstep(low + 0.35 * noise(space, 9, "tread/soil", 5, 0.65), 0.25, 1.3) * np.float32(
+        min(used, 1.0)
+    )
+    colour = colour * (1 - np.float32(0.14 + 0.16 * used) * (1 - crest)) * (1 + 0.1 * crest + 0.06 * scuffed)
+    colour = mix(colour, flat(rgb("3a322b")), soil * 0.55)
+    roughness = roughness + 0.14 * (1 - crest) + 0.3 * soil - 0.09 * crest * used + 0.08 * scuffed
+    return surface(space, colour, height, np.clip(roughness, 0.12, 0.85), 1 - 0.5 * soil * (soil > 0.3))
 
 
 @family(
     "corrugated",
     "corrugated, corrugated metal, corrugated iron, corrugated steel, tin roof, metal roof, wavy "
-    "metal, shipping container, container, roll up door",
+    "metal, shipping container, container, roll up door, "
+    "corrugated roof, iron roof, roller shutter, garage door, metal siding",
     "rusty corrugated iron",
     native=NATIVE,
 )

@@ -9,7 +9,7 @@ from generator.material import FloatArray
 from generator.procedural.colours import rgb, scatter, shade
 from generator.procedural.description import Description
 from generator.procedural.kinds.common import each_in, tilt, wobble
-from generator.procedural.noise import noise, ridges
+from generator.procedural.noise import blur, noise, ridges
 from generator.procedural.palette import gradient, palette
 from generator.procedural.registry import family
 from generator.procedural.shaping import flat, lookup, mix, ramp, smoothstep
@@ -21,11 +21,15 @@ _ROCKS = ("7b766e", "86796a", "6a6d70", "8f8373", "71665c")
 _MARBLES = ("e2dfd9 8b8984 6e6b68", "ded3c0 a98c66 8a6b48", "2b2d2d b9b5a8 d8d2c2", "33463d b6c2b2 8fa597",
             "d5cfc8 7e868c 5d656c")  # fmt: skip
 
+_BRANCHES = ("e", "f")
+
 
 @family(
     "rock",
     "rock, rocky, cliff, boulder, stone, stony, bedrock, crag, rock face, cave, mountain, "
-    "limestone, basalt, slate",
+    "limestone, basalt, slate, sandstone, shale, lava rock, volcanic rock, volcanic stone, pumice, tuff, "
+    "chalk, coal, "
+    "canyon, mars, moon, lunar, asteroid, meteorite, gneiss, schist",
     "mossy grey rock",
 )
 def rock(space: Space, description: Description) -> Surface:
@@ -65,7 +69,9 @@ def rock(space: Space, description: Description) -> Surface:
 
 @family(
     "marble",
-    "marble, carrara, onyx, travertine, quartz, quartzite, alabaster, marbled",
+    "marble, carrara, onyx, travertine, quartz, quartzite, alabaster, marbled, calacatta, statuario, "
+    "soapstone, malachite, "
+    "jade stone, agate",
     "polished white marble",
 )
 def marble(space: Space, description: Description) -> Surface:
@@ -88,7 +94,7 @@ def marble(space: Space, description: Description) -> Surface:
     lean = -1 if space.pick("marble/lean") < 0.5 else 1
     sets = (
         ("a", 2, 3, 0.32, 0.03, 1.0, vein), ("b", 4, 3, 0.34, 0.02, 0.8, second), ("c", -3, 5, 0.4, 0.012, 0.6, vein),
-        ("d", 9, 8, 0.55, 0.022, 0.5, second),
+        ("d", 9, 8, 0.55, 0.022, 0.5, second), ("e", -7, 5, 0.5, 0.014, 0.75, vein), ("f", 5, 11, 0.5, 0.01, 0.6, vein),
     )  # fmt: skip
     for salt, kx, ky, sway, width, weight, tone in sets:
         # Whole numbers of turns along each axis keep the lines on the torus; they run in one direction, as beds do.
@@ -108,8 +114,11 @@ def marble(space: Space, description: Description) -> Surface:
         away = np.abs(phase - np.round(phase)) * (np.float32(np.hypot(turns[0], turns[1])) / slope)
         body = smoothstep(noise(space, 2.6 / unit, f"marble/body{salt}", 4, 0.55), -0.3, 1.9)
         breadth = width * (0.1 + 0.75 * body) * np.clip(1 + 0.5 * shake, 0.25, 2)
-        line = np.exp(-np.square(away / breadth)) * 0.8 + np.exp(-away / (breadth * 6 + 0.012)) * 0.36
+        line = np.exp(-np.square(away / breadth)) * 0.8 + np.exp(-away / (breadth * 8 + 0.022)) * 0.4
         line = np.clip(line * weight * (0.1 + 1.0 * body), 0, 1)
+        if salt in _BRANCHES:
+            # These leave the large veins and heal away from them.
+            line *= 0.12 + 1.1 * smoothstep(blur(total, 0.02 * unit, space.pixel), 0.05, 0.3)
         colour = mix(colour, flat(tone), line * 0.85)
         total = np.maximum(total, line)
     colour *= 1 + 0.012 * noise(space, 100, "marble/crystal", 2, 0.8)
@@ -132,14 +141,14 @@ def _slope(phase: FloatArray, pixel: float) -> FloatArray:
 
 @family(
     "granite",
-    "granite, diorite, gabbro, speckled stone, countertop, kitchen counter",
+    "granite, diorite, gabbro, speckled stone, countertop, kitchen counter, worktop, gravestone, porphyry",
     "polished black granite",
 )
 def granite(space: Space, description: Description) -> Surface:
     """Interlocked crystals of feldspar, quartz and mica."""
     unit = description.size
     base = palette(space, description, "granite", ("9a938b", "b09487", "5c5d5f", "8b9096"), chroma=0.5)[0]
-    warp = wobble(space, "granite", 40 / unit, 0.0035 * unit, 3)
+    warp = wobble(space, "granite", 60 / unit, 0.0028 * unit, 4)
     coarse = voronoi(space, 74 / unit, "granite/coarse", 0.9, warp)
     light = shade(base, 0.17 if float(base.mean()) > 0.35 else 0.3, 0.7)
     dark = shade(rgb("2c2c2e"), 0.0, 1.0)
@@ -148,10 +157,22 @@ def granite(space: Space, description: Description) -> Surface:
     )
     tints = scatter(space, "granite/tint", minerals.astype(np.float32), coarse.count, 0.025, 0.2, 8)
     colour = lookup(tints, coarse.index)
+    # Crystals are not flat colours: cleavage planes mirror the light at a slant, quartz lets it in, rims are zoned.
+    slant = tilt(space, "granite/slant", coarse.index, coarse.count, coarse.u, coarse.v, 1.0) * np.float32(
+        74 / unit
+    )
+    clear = each_in(space, "granite/clear", coarse.index, coarse.count, 0, 1)
+    speck = noise(space, 210 / unit, "granite/speck", 2, 0.9)
+    colour *= 1 + 0.13 * slant + 0.07 * speck * (1.4 - clear)
+    rim = 1 - smoothstep(coarse.edge, 0.0, 0.0022 * unit)
+    colour *= 1 - 0.2 * rim * (0.3 + clear)
+    zone = smoothstep(coarse.edge, 0.001 * unit, 0.0045 * unit) * smoothstep(clear, 0.6, 0.8)
+    colour = mix(colour, np.minimum(colour * np.float32(1.2) + np.float32(0.02), 1), zone * 0.55)
     fine = voronoi(space, 120 / unit, "granite/fine", 0.9, warp)
     mica = (space.each("granite/mica", fine.count) < 0.2).astype(np.float32).take(fine.index)
     cluster = smoothstep(noise(space, 22 / unit, "granite/cluster", 4, 0.6), -0.6, 1.0)
-    colour = mix(colour, flat(dark), mica * cluster * 0.9)
+    glint = 1 + 0.35 * each_in(space, "granite/glint", fine.index, fine.count)
+    colour = mix(colour, flat(dark) * glint, mica * cluster * smoothstep(fine.edge, -0.0006, 0.0008) * 0.9)
     colour *= (
         1 + 0.05 * noise(space, 5, "granite/clouds", 5) + 0.05 * noise(space, 150, "granite/cleavage", 2, 0.9)
     )
@@ -163,7 +184,7 @@ def granite(space: Space, description: Description) -> Surface:
 
 @family(
     "terrazzo",
-    "terrazzo, venetian floor",
+    "terrazzo, venetian floor, agglomerate",
     "white terrazzo with small chips",
 )
 def terrazzo(space: Space, description: Description) -> Surface:
@@ -178,13 +199,22 @@ def terrazzo(space: Space, description: Description) -> Surface:
         0.5 + 0.12 * fine + 0.08 * noise(space, 4, "terrazzo/clouds", 4), gradient(ground, -0.06, 0.04)
     )
     warp = wobble(space, "terrazzo", 22 / unit, 0.006 * unit, 3)
+    mottle = noise(space, 34 / unit, "terrazzo/mottle", 4, 0.65)
+    streak = smoothstep(ridges(space, 20 / unit, "terrazzo/streak", 3), 0.78, 0.95)
     chip = np.zeros(space.shape, np.float32)
     for salt, density, share in (("s", 46, 0.5), ("m", 22, 0.45), ("l", 10, 0.35)):
         cells = voronoi(space, density / unit, f"terrazzo/{salt}", 0.9, warp)
         present = (space.each(f"terrazzo/{salt}on", cells.count) < share).astype(np.float32).take(cells.index)
         inside = smoothstep(cells.edge - np.float32(0.16 / density * unit), 0, space.pixel * 1.5) * present
         tints = scatter(space, f"terrazzo/{salt}tint", chips, cells.count, 0.04, 0.2, 8)
-        colour = mix(colour, lookup(tints, cells.index) * (1 + 0.05 * fine), inside)
+        slant = tilt(space, f"terrazzo/{salt}", cells.index, cells.count, cells.u, cells.v, 1.0)
+        stone = lookup(tints, cells.index) * (
+            1 + 0.05 * fine + 0.11 * mottle + slant * np.float32(0.1 * density / unit)
+        )
+        colour = mix(colour, mix(stone, np.minimum(stone + np.float32(0.14), 1), streak * 0.6), inside)
+        colour *= 1 - 0.1 * present * smoothstep(cells.edge, 0.1 / density * unit, 0.16 / density * unit) * (
+            1 - inside
+        )
         chip = np.maximum(chip, inside)
     height = chip * np.float32(0.00025) + fine * np.float32(0.00012) * (1 - chip)
     roughness = 0.3 - 0.1 * chip + 0.05 * noise(space, 6, "terrazzo/smudge", 5, 0.65)

@@ -31,7 +31,8 @@ _STEEL = "a4a6a8"
 @family(
     "panels",
     "sci fi, scifi, sci fi panel, scifi panel, spaceship, space ship, panel, tech panel, "
-    "spacecraft, greeble, futuristic, cyberpunk, space station, mech, robot",
+    "spacecraft, greeble, futuristic, cyberpunk, space station, mech, robot, "
+    "sci fi hull, spaceship hull, sci fi floor, sci fi wall, starship",
     "worn white sci-fi panels",
     layout=True,
 )

@@ -36,7 +36,8 @@ def _soil(space: Space) -> FloatArray:
 
 @family(
     "grass",
-    "grass, lawn, meadow, turf, grassy, field, pasture, grassland",
+    "grass, lawn, meadow, turf, grassy, field, pasture, grassland, "
+    "garden grass, football pitch, pitch, golf, clover, hay meadow, prairie",
     "lush green grass",
 )
 def grass(space: Space, description: Description) -> Surface:
@@ -115,7 +116,8 @@ def moss(space: Space, description: Description) -> Surface:
 
 @family(
     "leaves",
-    "leaf, leaves, foliage, autumn leaves, fallen leaves, leaf litter, autumn",
+    "leaf, leaves, foliage, autumn leaves, fallen leaves, leaf litter, autumn, "
+    "dead leaves, leafy, fallen leaf, dry leaves, hedge, laurel",
     "fallen autumn leaves",
 )
 def leaves(space: Space, description: Description) -> Surface:

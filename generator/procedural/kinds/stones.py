@@ -127,7 +127,7 @@ def _terraces(space: Space, salt: str, unit: float, index: IntArray, count: int)
 @family(
     "flagstone",
     "flagstone, flag, slab, stone slab, crazy paving, stone floor, stone tile, paving, paver, "
-    "pavement, sandstone, slate tile, patio, stone path",
+    "pavement, slate tile, patio, stone path, slate floor, stepping stone, cobbled path, stone terrace",
     "mossy flagstone path",
     layout=True,
 )
@@ -181,7 +181,8 @@ def flagstone(space: Space, description: Description) -> Surface:
     "stonewall",
     "stone wall, rock wall, rubble, rubble wall, fieldstone, castle, castle wall, dungeon, "
     "dungeon wall, stone brick, stone block, ashlar wall, masonry wall, dry stone, drystone, dry "
-    "stone wall, stonework",
+    "stone wall, stonework, sandstone block, sandstone wall, limestone block, limestone wall, "
+    "granite block, stone cladding",
     "old mossy stone wall",
     layout=True,
 )

@@ -127,7 +127,11 @@ def _grout(space: Space, tile: FloatArray) -> tuple[FloatArray, FloatArray]:
     "tiles",
     "tile, ceramic, ceramic tile, porcelain, porcelain tile, square tile, bathroom tile, kitchen "
     "tile, subway tile, metro tile, tilework, glazed tile, bathroom, floor tile, "
-    "wall tile",
+    "wall tile, mosaic, glass mosaic, glass tile, mosaic tile, zellige, zellij, zellige tile, backsplash, "
+    "splashback, "
+    "pool tile, swimming pool, terracotta tile, terracotta floor, terra cotta, cotto, quarry tile, "
+    "kitchen backsplash, stoneware, "
+    "shower, washroom, tiled, enamel tile",
     "glossy white ceramic tiles",
     layout=True,
 )

@@ -18,6 +18,7 @@ from generator.procedural.palette import gradient, palette
 from generator.procedural.registry import family
 from generator.procedural.shaping import flat, lookup, mix, ramp, roam, smoothstep
 from generator.procedural.space import IntArray, Space
+from generator.procedural.strokes import Brush, draw
 from generator.procedural.surface import Surface, surface
 from generator.procedural.voronoi import voronoi
 
@@ -49,9 +50,11 @@ def grain(space: Space, salt: str, unit: float, rings: float = 26, knots: float 
     turns = max(1, round(rings / unit * across))
     phase = (
         space.x * np.float32(turns / across)
-        + noise(space, 3.2 / unit, f"{salt}/sway", 3, 0.42, (1, 3.6)) * 2.6
+        + noise(space, 3.0 / unit, f"{salt}/sway", 2, 0.4, (1, 6)) * 2.7
+        + noise(space, 9 / unit, f"{salt}/years-width", 2, 0.6, (1, 24)) * 0.42
     )
-    phase += noise(space, 24 / unit, f"{salt}/shiver", 2, 0.5, (1, 9)) * 0.13
+    phase += noise(space, 24 / unit, f"{salt}/shiver", 2, 0.5, (1, 9)) * 0.11
+    phase += noise(space, 60 / unit, f"{salt}/fray", 2, 0.6, (1, 14)) * 0.045
     knot = np.zeros(space.shape, np.float32)
     for k in range(round(knots * across * down / unit)):
         dx = space.x - space.pick(f"{salt}/knot-x{k}", 0, across)
@@ -67,9 +70,19 @@ def grain(space: Space, salt: str, unit: float, rings: float = 26, knots: float 
     late = np.power(tooth, 2.2) * (1 - smoothstep(tooth, 0.9, 1.0))
     late *= 0.55 + 0.3 * noise(space, 5 / unit, f"{salt}/years", 2, 0.5, (1, 6))
     fibre = noise(space, 70 / unit, f"{salt}/fibre", 3, 0.75, (1, 26))
-    fibre += 0.6 * noise(space, 230 / unit, f"{salt}/hair", 2, 0.9, (1, 40))
+    fibre += 0.85 * noise(space, 300 / unit, f"{salt}/hair", 2, 0.9, (1, 44))
     fibre += 0.5 * noise(space, 18 / unit, f"{salt}/strand", 2, 0.6, (1, 14))
-    pores = smoothstep(noise(space, 200 / unit, f"{salt}/pores", 2, 0.7, (1, 18)), 1.3, 2.3)
+    # Vessels cut open are short, sharp dashes, most of them in the early wood.
+    length, width = (0.008 * unit, 0.042 * unit), (0.0007 * unit, 0.0017 * unit)
+    brush = Brush(length, width, (np.pi / 2 - 0.04, np.pi / 2 + 0.04), bend=0.02, belly=0.5, lift=0.0)
+    vessels = draw(space, f"{salt}/vessels", 5200 / unit**2, brush)
+    depth = space.each(f"{salt}/vessel", 997).take(np.maximum(vessels.index, 0) % 997)
+    pores = ((vessels.index >= 0) * (1 - 0.6 * np.abs(vessels.across)) * (0.25 + 0.75 * depth)).astype(
+        np.float32
+    )
+    pores *= smoothstep(
+        0.75 - tooth + 0.25 * noise(space, 7 / unit, f"{salt}/open", 2, 0.5, (1, 5)), 0.0, 0.45
+    )
     return Grain(np.clip(late, 0, 1), fibre, pores, knot)
 
 
@@ -81,8 +94,8 @@ def stain(space: Space, wood: Grain, tint: FloatArray, salt: str, contrast: floa
     dark = tint * flat((0.62, 0.53, 0.46))
     depth = np.clip(wood.late * np.float32(0.78 * contrast) + 0.07 * wood.fibre * contrast, 0, 1)
     colour = mix(tint * flat((1.1, 1.1, 1.1)), dark, depth)
-    colour *= 1 + 0.05 * drift + 0.075 * wood.fibre
-    colour *= 1 - 0.34 * wood.pores
+    colour *= 1 + 0.045 * drift + 0.085 * wood.fibre
+    colour *= 1 - 0.42 * wood.pores
     return mix(colour, tint * flat((0.42, 0.33, 0.28)), wood.knots * 0.85)
 
 
@@ -107,7 +120,9 @@ def _greyed(space: Space, colour: FloatArray, old: float, salt: str) -> FloatArr
 
 @family(
     "wood",
-    "wood, wooden, timber, wood grain, lumber, plywood, veneer, hardwood, oak wood, pine wood, log",
+    "wood, wooden, timber, wood grain, lumber, plywood, veneer, hardwood, oak wood, pine wood, log, "
+    "driftwood, walnut wood, teak, cedar, maple, plank of wood, desk, table top, tabletop, butcher block, mdf, "
+    "birch wood, cherry wood, ash wood",
     "polished dark brown wood",
     native=NATIVE,
 )
@@ -134,7 +149,9 @@ def _tint(space: Space, description: Description) -> FloatArray:
     "planks",
     "plank, board, floorboard, wood plank, wooden plank, decking, deck, clapboard, siding, fence, "
     "wood floor, wooden floor, hardwood floor, parquet, parquetry, laminate, panelling, barn "
-    "wood, barnwood, wood panel",
+    "wood, barnwood, wood panel, wainscot, wainscoting, wooden wall, wooden fence, wood siding, "
+    "vinyl floor, shou sugi ban, yakisugi, wooden deck, ship deck, wood cladding, wooden door, "
+    "wooden crate, wooden pallet, wooden pier",
     "weathered turquoise planks",
     layout=True,
     native=NATIVE,
@@ -151,7 +168,7 @@ def planks(space: Space, description: Description) -> Surface:
         bond = boards(space, "planks", nx, ny, max(2, round(ny * 0.35)), max(3, round(ny * 0.75)))
     pieces = lay(space, bond, 0.0025 * unit, warp)
     index, count = pieces.index, pieces.count
-    timber = grain(space, "planks", unit, 30, 9)
+    timber = grain(space, "planks", unit, 30, 2 if blocks else 9)
     place = _turned(space, index, count, bond.wide > bond.tall)
     timber = timber.at(place)
     fray = timber.fibre * np.float32(0.00045 * unit * (0.6 + old))
@@ -224,7 +241,7 @@ def _nails(
 
 @family(
     "bark",
-    "bark, tree bark, tree trunk, trunk",
+    "bark, tree bark, tree trunk, trunk, oak bark, pine bark, birch bark, tree",
     "mossy tree bark",
 )
 def bark(space: Space, description: Description) -> Surface:

@@ -19,7 +19,8 @@ from generator.procedural.voronoi import voronoi
 
 @layer(
     "cracked",
-    "cracked, crack, cracking, cracks, crackle, crackled, fractured, shattered, fissured, fissure",
+    "cracked, crack, cracking, cracks, crackle, crackled, fractured, shattered, fissured, fissure, "
+    "craquelure, crackling, split",
     order=20,
 )
 def cracked(surface: Surface, description: Description, amount: float) -> None:
@@ -66,7 +67,11 @@ def _pairs(low: np.ndarray, high: np.ndarray, count: int) -> tuple[np.ndarray, n
     return np.repeat(numbers, count), np.tile(numbers, count)
 
 
-@layer("worn", "worn, wear, chipped, eroded, erosion, crumbly, weatherworn, used", order=30)
+@layer(
+    "worn",
+    "worn, wear, chipped, eroded, erosion, crumbly, weatherworn, used, chipping, worn out, worn down, rubbed, frayed",
+    order=30,
+)
 def worn(surface: Surface, description: Description, amount: float) -> None:
     """Crests and arrises rubbed down and paler, with bites out of the edges."""
     space = surface.space
@@ -86,8 +91,10 @@ def worn(surface: Surface, description: Description, amount: float) -> None:
     if surface.core is not None:
         _bared(surface, np.maximum(crest, bites), amount)
         return
-    surface.height -= bites * np.float32(0.0035 * min(amount, 1.5)) + crest * np.float32(0.0008)
     metal = surface.metallic
+    # Metal does not crumble; it is only rubbed.
+    bites = bites * (1 - 0.9 * metal)
+    surface.height -= bites * np.float32(0.0035 * min(amount, 1.5)) + crest * np.float32(0.0008) * (1 - 0.7 * metal)
     paler = mix(surface.colour, flat(rgb("c9beb0")), 0.35 - 0.3 * metal) * (1 + 0.12 * metal)
     surface.paint(paler, np.clip(crest * 0.6 + bites * 0.55, 0, 1))
     surface.set_roughness(np.float32(0.8), bites * 0.6 * (1 - metal))
@@ -105,7 +112,11 @@ def _bared(surface: Surface, score: FloatArray, amount: float) -> None:
     surface.set_roughness(0.38, chips)
 
 
-@layer("scratched", "scratched, scratch, scratches, scuffed, scuff, scraped", order=34)
+@layer(
+    "scratched",
+    "scratched, scratch, scratches, scuffed, scuff, scraped, scratchy, gouged, scored, scrape",
+    order=34,
+)
 def scratched(surface: Surface, description: Description, amount: float) -> None:
     """Fine straight scores of all directions, some deep."""
     space = surface.space

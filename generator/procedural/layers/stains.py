@@ -8,7 +8,7 @@ import numpy as np
 from generator.material import FloatArray
 from generator.procedural.colours import rgb, scatter, swatches
 from generator.procedural.description import Description
-from generator.procedural.noise import noise
+from generator.procedural.noise import evened, noise
 from generator.procedural.palette import toned
 from generator.procedural.registry import layer
 from generator.procedural.shaping import cover, flat, ramp, smoothstep, spread_of
@@ -27,7 +27,8 @@ def _luminance(colour: FloatArray) -> FloatArray:
 
 @layer(
     "painted",
-    "painted, paint, peeling, peeled, flaking, flaky, paint peeling, lacquer, whitewashed",
+    "painted, paint, peeling, peeled, flaking, flaky, paint peeling, lacquer, whitewashed, "
+    "peeling paint, flaking paint, chipped paint, enamel, enamelled, powder coated, repainted, blistered",
     order=10,
 )
 def painted(surface: Surface, description: Description, amount: float) -> None:
@@ -42,6 +43,7 @@ def painted(surface: Surface, description: Description, amount: float) -> None:
     score += 0.7 * noise(space, 2.2, "paint/where", 2)
     if surface.edge is not None:
         score += 0.9 * (1 - smoothstep(surface.edge, 0.0, 0.015))
+    score = evened(score, space)
     coat = 1 - cover(score, lost, 0.05)
     lip = cover(score, lost * 1.25 + 0.012, 0.1) * coat
     names = description.colours or (
@@ -59,7 +61,11 @@ def painted(surface: Surface, description: Description, amount: float) -> None:
     surface.set_metallic(0.0, coat)
 
 
-@layer("rusty", "rusty, rust, rusted, rusting, corrosion, rust stained", order=40)
+@layer(
+    "rusty",
+    "rusty, rust, rusted, rusting, corrosion, rust stained, rust stain, rust streak, rebar, corroding",
+    order=40,
+)
 def rusty(surface: Surface, description: Description, amount: float) -> None:
     """On metal, scale that eats in from edges and hollows; on anything else, stains that ran down."""
     space = surface.space
@@ -68,6 +74,7 @@ def rusty(surface: Surface, description: Description, amount: float) -> None:
     score = broad + 0.35 * fine + 0.35 * surface.cavity(0.01)
     if surface.edge is not None:
         score += 0.8 * (1 - smoothstep(surface.edge, 0.0, 0.03))
+    score = evened(score, space)
     score *= np.float32(1 / spread_of(score))
     bare = float(surface.metallic[::8, ::8].mean()) > 0.02
     share = min(0.2 + 0.32 * amount, 0.92) if bare else min(0.05 + 0.1 * amount, 0.5)
@@ -118,7 +125,9 @@ def weathered(surface: Surface, description: Description, amount: float) -> None
 
 @layer(
     "dirty",
-    "dirty, dirt, grimy, grime, muddy, mud stained, soiled, stained, stain, smudged, oily, greasy",
+    "dirty, dirt, grimy, grime, muddy, mud stained, soiled, stained, stain, smudged, oily, greasy, "
+    "oil, oil stain, oil stained, unwashed, sooted, mucky, discoloured, discolored, leaking, sludge, "
+    "polluted, smeared",
     order=50,
 )
 def dirty(surface: Surface, description: Description, amount: float) -> None:
@@ -140,7 +149,9 @@ def dirty(surface: Surface, description: Description, amount: float) -> None:
     surface.set_metallic(0.0, np.clip(soil * 0.9, 0, 1))
 
 
-@layer("dusty", "dusty, dust, sandy dust, chalky, cobweb, powdery", order=78)
+@layer(
+    "dusty", "dusty, dust, sandy dust, chalky, cobweb, powdery, sand covered, sandblown, cobwebbed", order=78
+)
 def dusty(surface: Surface, description: Description, amount: float) -> None:
     """A pale veil on everything that lies flat, thicker in the lee of edges."""
     space = surface.space
@@ -153,11 +164,17 @@ def dusty(surface: Surface, description: Description, amount: float) -> None:
     surface.set_metallic(0.0, veil * 0.8)
 
 
-@layer("burnt", "burnt, burned, scorched, scorch, sooty, soot, fire damaged, singed, smoky, ash", order=55)
+@layer(
+    "burnt",
+    "burnt, burned, scorched, scorch, sooty, soot, fire damaged, singed, smoky, ash, blackened, "
+    "burning, char",
+    order=55,
+)
 def burnt(surface: Surface, description: Description, amount: float) -> None:
     """Scorch that darkens from brown to char, with ash on the crests."""
     space = surface.space
     heat = noise(space, 1.8, "burn/heat", 6, 0.6) + 0.25 * surface.cavity(0.02)
+    heat = evened(heat, space, 0.16, 0.5)
     share = min(0.3 + 0.3 * amount, 0.97)
     singed, char = cover(heat, min(share * 1.35, 0.99), 0.8), cover(heat, share * 0.75, 0.45)
     fine = noise(space, 36, "burn/fine", 5, 0.7)

@@ -7,7 +7,7 @@ import numpy as np
 
 from generator.procedural.colours import rgb
 from generator.procedural.description import Description
-from generator.procedural.noise import blur, noise
+from generator.procedural.noise import blur, evened, noise
 from generator.procedural.registry import layer
 from generator.procedural.shaping import (
     cover,
@@ -22,14 +22,18 @@ from generator.procedural.shaping import (
 from generator.procedural.surface import Surface
 
 
-@layer("wet", "wet, puddle, puddles, water, watery, rain, soaking, drenched, waterlogged, slick", order=80)
+@layer(
+    "wet",
+    "wet, puddle, puddles, water, watery, rain, soaking, drenched, waterlogged, slick, "
+    "after rain, dripping, rainwater, dew, dewy, glistening, rain soaked, standing water, pothole",
+    order=80,
+)
 def wet(surface: Surface, description: Description, amount: float) -> None:
     """Pores darkened by damp, and water standing level in the low places, still and smooth."""
     space = surface.space
     ground = blur(surface.height, 0.004, space.pixel)
     spread = max(spread_of(ground), 1e-4)
-    swell = noise(space, 1.6, "wet/swell", 3, 0.5)
-    depth = ground + swell * np.float32(0.9 * spread)
+    depth = evened(ground + noise(space, 3.2, "wet/swell", 3, 0.5) * np.float32(0.9 * spread), space, 0.13)
     share = min(0.06 + 0.2 * amount, 0.8)
     level = quantile(depth, share)
     below = level - depth
@@ -44,11 +48,17 @@ def wet(surface: Surface, description: Description, amount: float) -> None:
     surface.set_roughness(surface.roughness * np.float32(0.7), np.full_like(film, 0.6 * min(amount, 1.0)))
     surface.paint(surface.colour * flat((0.78, 0.8, 0.8)), water * 0.8)
     surface.set_roughness(0.035, water)
-    filled = np.maximum(surface.height, level - swell * np.float32(0.9 * spread))
+    # The level follows the lie of the land, or every puddle of a slope would gather at its foot.
+    filled = np.maximum(surface.height, level - (depth - ground))
     surface.height += (filled - surface.height) * water
 
 
-@layer("snowy", "snowy, snow, snowed, snowfall, snow covered, blizzard", order=90)
+@layer(
+    "snowy",
+    "snowy, snow, snowed, snowfall, snow covered, blizzard, light snow, "
+    "snow dusted, melting snow, snowdrifts",
+    order=90,
+)
 def snowy(surface: Surface, description: Description, amount: float) -> None:
     """Snow that fills the hollows first and rounds whatever it lies on; the highest crests stay bare."""
     space = surface.space
@@ -61,6 +71,7 @@ def snowy(surface: Surface, description: Description, amount: float) -> None:
         - (ground - float(ground.mean())) / spread * 0.5
     )
     score += 0.25 * noise(space, 30, "snow/rim", 4, 0.65)
+    score = evened(score, space)
     share = min(0.18 + 0.36 * amount, 0.96)
     mask = cover(score, share, 0.14)
     deep = cover(score, share * 0.8, 0.8)
@@ -80,7 +91,7 @@ def snowy(surface: Surface, description: Description, amount: float) -> None:
     surface.set_metallic(0.0, mask)
 
 
-@layer("frosty", "frosty, frost, frosted, icy, frozen, hoarfrost", order=92)
+@layer("frosty", "frosty, frost, frosted, icy, frozen, hoarfrost, ice, rime, iced", order=92)
 def frosty(surface: Surface, description: Description, amount: float) -> None:
     """Hoar on the crests and in fans of fine crystals."""
     space = surface.space
@@ -99,7 +110,10 @@ def frosty(surface: Surface, description: Description, amount: float) -> None:
 
 
 @layer(
-    "polished", "polished, glossy, shiny, gloss, lacquered, varnished, smooth, sleek, waxed, satin", order=70
+    "polished",
+    "polished, glossy, shiny, gloss, lacquered, varnished, smooth, sleek, waxed, satin, "
+    "glazed, honed, mirror, shining, reflective, oiled, sealed, burnished, lustrous, crackle glaze, glaze",
+    order=70,
 )
 def polished(surface: Surface, description: Description, amount: float) -> None:
     """Ground flat and buffed: the fine relief goes, the reflections sharpen, the colour deepens."""
@@ -113,7 +127,12 @@ def polished(surface: Surface, description: Description, amount: float) -> None:
     surface.paint(np.power(np.maximum(surface.colour, 1e-3), 1.12), faces * np.float32(0.6 * strength))
 
 
-@layer("rough", "rough, coarse textured, bumpy, uneven, matte, matt, gritty, rugged", order=72)
+@layer(
+    "rough",
+    "rough, coarse textured, bumpy, uneven, matte, matt, gritty, rugged, pitted, "
+    "porous, coarse grained, craggy, jagged, sandblasted, unpolished, lumpy, embossed",
+    order=72,
+)
 def rough(surface: Surface, description: Description, amount: float) -> None:
     """More relief at several scales, and no reflection left."""
     space = surface.space
