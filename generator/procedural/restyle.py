@@ -99,15 +99,20 @@ def _tint(layered: Surface, description: Description, strength: float) -> None:
     weights = flat((0.3, 0.59, 0.11))
     light = (layered.colour * weights).sum(axis=0)
     middle = max(float(light.mean()), 0.05)
+    # Stones are dyed rather than the mortar between them.
+    mask = np.full_like(light, 0.85 * strength)
+    if layered.gap is not None:
+        mask *= 1 - np.float32(0.75) * layered.gap
     target = flat(tone) * (0.25 + 0.75 * light / middle)
-    layered.paint(np.clip(target, 0, 1).astype(np.float32), np.full_like(light, 0.85 * strength))
+    layered.paint(np.clip(target, 0, 1).astype(np.float32), mask)
 
 
 def _fade_in(layered: Surface, name: str, description: Description, strength: float) -> None:
     """Apply a layer at a share of its amount, then blend it by the same share, so that it grows from nothing."""
     before = [layered.colour.copy(), layered.height.copy(), layered.roughness.copy(), layered.metallic.copy()]
-    registry.apply(name, layered, description, description.amount(name) * (0.15 + 0.85 * strength))
-    blend = np.float32(min(1.0, 3.0 * strength))
+    registry.apply(name, layered, description, description.amount(name) * (0.1 + 0.9 * strength))
+    # Little of a layer is small patches of it rather than a veil.
+    blend = np.float32(min(1.0, 4.5 * strength))
     after = [layered.colour, layered.height, layered.roughness, layered.metallic]
     for old, new in zip(before, after, strict=True):
         new -= old

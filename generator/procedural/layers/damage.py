@@ -94,7 +94,9 @@ def worn(surface: Surface, description: Description, amount: float) -> None:
     metal = surface.metallic
     # Metal does not crumble; it is only rubbed.
     bites = bites * (1 - 0.9 * metal)
-    surface.height -= bites * np.float32(0.0035 * min(amount, 1.5)) + crest * np.float32(0.0008) * (1 - 0.7 * metal)
+    surface.height -= bites * np.float32(0.0035 * min(amount, 1.5)) + crest * np.float32(0.0008) * (
+        1 - 0.7 * metal
+    )
     paler = mix(surface.colour, flat(rgb("c9beb0")), 0.35 - 0.3 * metal) * (1 + 0.12 * metal)
     surface.paint(paler, np.clip(crest * 0.6 + bites * 0.55, 0, 1))
     surface.set_roughness(np.float32(0.8), bites * 0.6 * (1 - metal))
