@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -40,13 +41,36 @@ def generate(
         raise ValueError(
             f"A procedural texture is {SMALLEST} to {LARGEST} pixels a side, not {width} x {height}."
         )
-    report = progress or (lambda stage, fraction: None)
+    report = progress or _unheard
     description = _with_implied_paint(description)
-    report(f"laying {description.family}", 0.0)
-    surface = registry.build(description.family, Space(width, height, seed), description)
+    stage = f"laying {description.family}"
+    report(stage, 0.0)
+    space = Space(width, height, seed, pulse=heartbeat(report, stage, 0.0, 0.4))
+    surface = registry.build(description.family, space, description)
     _apply_layers(surface, description, report, 0.4)
     _even_out(surface)
     return finish(surface, report)
+
+
+def heartbeat(report: Progress, stage: str, start: float, end: float) -> Callable[[], None]:
+    """A `Space.pulse` that reports within a stage whose length nobody knows: each time a little nearer its end.
+
+    It reports ten times a second at most, since small textures pulse far more often than anybody looks.
+    """
+    fraction, last = start, time.monotonic()
+
+    def pulse() -> None:
+        nonlocal fraction, last
+        now = time.monotonic()
+        if now - last >= 0.1:
+            fraction, last = fraction + 0.08 * (end - fraction), now
+            report(stage, fraction)
+
+    return pulse
+
+
+def _unheard(_stage: str, _fraction: float) -> None:
+    """Nobody asked for progress."""
 
 
 def _with_implied_paint(description: Description) -> Description:
@@ -61,7 +85,9 @@ def _with_implied_paint(description: Description) -> Description:
 def _apply_layers(surface: Surface, description: Description, report: Progress, start: float) -> None:
     wanted = [info for info in registry.layers() if description.amount(info.name) > 0]
     for number, info in enumerate(wanted):
-        report(f"making it {info.name}", start + 0.3 * number / len(wanted))
+        stage, done = f"making it {info.name}", start + 0.3 * number / len(wanted)
+        report(stage, done)
+        surface.space = replace(surface.space, pulse=heartbeat(report, stage, done, done + 0.3 / len(wanted)))
         registry.apply(info.name, surface, description, description.amount(info.name))
 
 

@@ -84,6 +84,7 @@ def noise(
     and scales its amplitude by ``gain``. ``stretch`` lengthens the features along x and y. Octaves finer than
     two pixels are left out, fading, and what remains keeps its amplitude, so that sizes agree.
     """
+    space.pulse()
     shape = space.shape
     lefts: list[FloatArray] = []
     rights: list[FloatArray] = []
@@ -109,6 +110,7 @@ def noise(
     if lefts:
         np.matmul(np.concatenate(lefts, axis=1), np.concatenate(rights, axis=1).T, out=out)
     for rows, phase in fine:
+        space.pulse()
         _add_columns(out, rows, phase)
     return out
 

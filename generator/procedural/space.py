@@ -9,7 +9,8 @@ the same material at every size.
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -38,13 +39,21 @@ def uniform(seed: int, salt: str, *indices: npt.ArrayLike) -> FloatArray:
     return (value >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
 
 
+def _no_pulse() -> None:
+    """Nobody waits for signs of life."""
+
+
 @dataclass(frozen=True)
 class Space:
-    """A torus of ``width x height`` pixels under one seed."""
+    """A torus of ``width x height`` pixels under one seed.
+
+    ``pulse`` is called by all that takes long, several times a second at any size; what it raises ends the work.
+    """
 
     width: int
     height: int
     seed: int
+    pulse: Callable[[], None] = field(default=_no_pulse, compare=False, repr=False)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -106,6 +106,7 @@ def voronoi(
     u, v = np.empty(shape, np.float32), np.empty(shape, np.float32)
     strip = max(1, 49152 // shape[1])
     for top in range(0, shape[0], strip):
+        space.pulse()
         rows = slice(top, min(top + strip, shape[0]))
         full = (rows.stop - rows.start, shape[1])
         x = np.broadcast_to(space.x + begin[0], full) + (warp[0][rows] if warp else 0)
