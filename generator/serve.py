@@ -137,7 +137,7 @@ class _Server:
 
     def probe_devices(self) -> None:
         """Tell which devices there are. It imports torch, so it runs beside the first commands."""
-        cpu = {"id": "cpu", "kind": "cpu", "name": platform.processor() or platform.machine()}
+        cpu = {"id": "cpu", "kind": "cpu", "name": f"CPU ({platform.machine()})"}
         try:
             found = diffusion.devices() if diffusion.available() else [cpu]
         except Exception as error:

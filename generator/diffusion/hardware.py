@@ -102,7 +102,7 @@ def _mps() -> list[dict[str, Any]]:
 
 
 def _cpu() -> dict[str, Any]:
-    return _device("cpu", platform.processor() or platform.machine(), "cpu", _main_memory(), cpu_has_bf16())
+    return _device("cpu", f"CPU ({platform.machine()})", "cpu", _main_memory(), cpu_has_bf16())
 
 
 def _main_memory() -> int:
