@@ -24,8 +24,9 @@ SMALLEST, LARGEST = 16, 8192
 _DARKEST, _LIGHTEST = 0.15, 0.953
 """sRGB values of albedo 0.02 and 0.9, the range of real matter; the darkest is one of brightness, not of a channel."""
 
-_AO_CONTRAST = 1.5
-"""Grain finer than a pixel hides more sky than the height shows, most of all in joints, where it is coarsest."""
+_HIDDEN = 0.9
+"""How much more sky is hidden than the height shows: grain finer than a pixel takes it in joints and on flanks,
+while open ground has none to lose and the depth of a hole no more."""
 
 
 def generate(
@@ -120,7 +121,7 @@ def finish(surface: Surface, report: Progress) -> Material:
     normal = normal_from_height(height, relief)
     report("occlusion", 0.8)
     ao = occlusion_from_height(height, relief)
-    np.power(ao, np.float32(_AO_CONTRAST), out=ao)
+    ao -= np.float32(_HIDDEN) * ao * ao * (1 - ao)
     report("done", 1.0)
     return Material(
         colour, normal, _bounded(surface.roughness, 0.02), height, ao, _bounded(surface.metallic, 0.0), relief

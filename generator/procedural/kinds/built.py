@@ -76,7 +76,7 @@ def concrete(space: Space, description: Description) -> Surface:
 @family(
     "plaster",
     "plaster, stucco, render coat, roughcast, adobe, whitewash, drywall, plastered, limewash, daub, "
-    "render wall, wall paint, cob wall, gypsum, tadelakt, fresco, wattle and daub, painted wall",
+    "cob wall, gypsum, tadelakt, fresco, wattle and daub",
     "old yellow plaster",
 )
 def plaster(space: Space, description: Description) -> Surface:

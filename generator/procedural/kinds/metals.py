@@ -81,7 +81,7 @@ def skin(space: Space, brushed: float) -> tuple[FloatArray, FloatArray, FloatArr
     "metal",
     "metal, metallic, sheet metal, metal sheet, brushed metal, metal surface, foil, tarnished metal, "
     "gold leaf, metal leaf, "
-    "gold foil, silver leaf, copper leaf, tin foil, aluminium foil, corten, cor ten, corten steel, weathering steel",
+    "gold foil, silver leaf, copper leaf, tin foil, aluminium foil",
     "scratched rusty metal",
     native=NATIVE,
 )

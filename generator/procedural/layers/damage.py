@@ -69,7 +69,8 @@ def _pairs(low: np.ndarray, high: np.ndarray, count: int) -> tuple[np.ndarray, n
 
 @layer(
     "worn",
-    "worn, wear, chipped, eroded, erosion, crumbly, weatherworn, used, chipping, worn out, worn down, rubbed, frayed",
+    "worn, wear, pothole, chipped, eroded, erosion, crumbly, weatherworn, used, chipping, worn out, worn down, "
+    "rubbed, frayed",
     order=30,
 )
 def worn(surface: Surface, description: Description, amount: float) -> None:

@@ -25,7 +25,7 @@ from generator.procedural.surface import Surface
 @layer(
     "wet",
     "wet, puddle, puddles, water, watery, rain, soaking, drenched, waterlogged, slick, "
-    "after rain, dripping, rainwater, dew, dewy, glistening, rain soaked, standing water, pothole",
+    "after rain, dripping, rainwater, dew, dewy, glistening, rain soaked, standing water",
     order=80,
 )
 def wet(surface: Surface, description: Description, amount: float) -> None:
@@ -112,7 +112,7 @@ def frosty(surface: Surface, description: Description, amount: float) -> None:
 @layer(
     "polished",
     "polished, glossy, shiny, gloss, lacquered, varnished, smooth, sleek, waxed, satin, "
-    "glazed, honed, mirror, shining, reflective, oiled, sealed, burnished, lustrous, crackle glaze, glaze",
+    "glazed, honed, mirror, shining, reflective, oiled, sealed, burnished, lustrous, glaze",
     order=70,
 )
 def polished(surface: Surface, description: Description, amount: float) -> None:

@@ -64,6 +64,24 @@ def test_moss_grows_in_the_joints_rather_than_on_the_faces() -> None:
     assert green[low].mean() > 3 * green[~low].mean()
 
 
+def test_moss_climbs_a_wall_from_the_joints_below() -> None:
+    grown = generate(parse("mossy brick"), 192, 192, 5)
+    green = (grown.basecolor[..., 1] > grown.basecolor[..., 0] * 1.05).astype(np.float32)
+    bare = generate(parse("brick"), 192, 192, 5)
+    joint = bare.height < np.quantile(bare.height, 0.2)
+    above = np.roll(joint, -4, axis=0) & ~joint
+    below = np.roll(joint, 4, axis=0) & ~joint
+    assert green[above].mean() > 1.2 * green[below].mean()
+
+
+@pytest.mark.parametrize("words", ["rusty metal", "snowy cobblestone"])
+def test_no_large_mass_of_a_layer_gives_the_repeat_away(words: str) -> None:
+    for seed in (1, 2):
+        light = generate(parse(words), 128, 128, seed).basecolor.mean(axis=2)
+        quarters = light.reshape(2, 64, 2, 64).mean(axis=(1, 3))
+        assert np.ptp(quarters) < 0.25 * light.mean()
+
+
 def test_water_is_dark_smooth_and_lies_low() -> None:
     dry, wet = made("cobblestone"), made("cobblestone", (("wet", 1.0),))
     water = wet.roughness < 0.06
@@ -122,6 +140,29 @@ def test_a_picture_changes_the_more_the_stronger(words: str) -> None:
     assert moved == sorted(moved)
     assert moved[0] < 0.5 * moved[-1]
     assert moved[-1] > 0.004
+
+
+@cache
+def wall() -> FloatArray:
+    return generate(Description("brick"), 256, 256, 4).basecolor
+
+
+def mortar_of(picture: FloatArray) -> FloatArray:
+    return picture.max(axis=2) - picture.min(axis=2) < 0.16
+
+
+def test_moss_on_a_picture_of_a_wall_keeps_to_the_pale_joints() -> None:
+    grown = restyle(wall(), parse("mossy"), 0.5, 1).basecolor
+    green = grown[..., 1] > grown[..., 0] * 1.05
+    joints = mortar_of(wall())
+    assert green.mean() > 0.02
+    assert green[joints].mean() > 2 * green[~joints].mean()
+
+
+def test_a_colour_dyes_the_bricks_more_than_the_mortar() -> None:
+    moved = np.abs(restyle(wall(), parse("blue"), 0.8, 1).basecolor - wall()).mean(axis=2)
+    joints = mortar_of(wall())
+    assert moved[joints].mean() < 0.6 * moved[~joints].mean()
 
 
 def test_restyling_repeats_by_seed() -> None:

@@ -37,6 +37,28 @@ def test_moss_is_a_growth_on_a_wall_and_a_material_alone() -> None:
     assert parse("moss").amount("mossy") == 0
 
 
+@pytest.mark.parametrize(("prompt", "family"), [
+    ("old oak parquet", "planks"), ("dirty white bathroom tiles", "tiles"), ("dark slate roof", "shingles"),
+    ("rusted corrugated iron sheet", "corrugated"), ("japanese gold leaf", "metal"), ("desert sand dunes", "sand"),
+    ("snowy cobblestone", "cobblestone"), ("cracked dry mud", "dryearth"), ("black leather", "leather"),
+    ("scratched blue painted metal", "metal"), ("terracotta floor", "tiles"), ("volcanic lava rock", "rock"),
+    ("rough concrete with cracks", "concrete"), ("pine forest floor with leaves", "leaves"),
+    ("weathered corten steel", "metal"), ("sandstone blocks", "stonewall"), ("moroccan zellige tiles", "tiles"),
+])  # fmt: skip
+def test_what_artists_type_is_understood(prompt: str, family: str) -> None:
+    description = parse(prompt)
+    assert description.family == family
+    assert description.unknown == ()
+    assert description.assumed == ()
+
+
+def test_a_word_can_name_a_material_and_its_colour_or_metal() -> None:
+    assert parse("terracotta floor").colours == ("terracotta",)
+    assert parse("sandstone cliff").colours == ("sandy",)
+    assert parse("gold leaf").metal == "gold"
+    assert parse("corten steel").amount("rusty") > 1
+
+
 def test_words_of_degree_change_the_strength() -> None:
     slight, plain, heavy = (
         parse(f"{word} cracked tiles").amount("cracked") for word in ("slightly", "", "heavily")
