@@ -7,6 +7,9 @@ and one real Blender a version, with Blender's own NumPy and no torch.
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import nox
 
 nox.options.reuse_venv = "yes"
@@ -15,6 +18,13 @@ nox.options.error_on_missing_interpreters = True
 nox.options.sessions = ["lint", "command_line", "generator", "blender", "window"]
 
 BLENDER_VERSIONS = ("4.2.23", "4.5.15", "5.0.1")
+TORCH_PYTHON = (
+    Path(__file__).parent
+    / ".nox"
+    / "generator"
+    / ("Scripts" if sys.platform == "win32" else "bin")
+    / "python"
+)
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
 
@@ -59,7 +69,12 @@ def generator(session: nox.Session) -> None:
 def blender(session: nox.Session, version: str) -> None:
     """The built extension in a real Blender, without a window."""
     session.install("-r", f"requirements/blender-{version}.txt")
-    session.run("pytest", "tests/blender", *session.posargs)
+    env = {}
+    if (
+        TORCH_PYTHON.is_file()
+    ):  # the session "generator" has run, so that there is a Python with torch to name
+        env["DREAM_TEXTURES_TEST_PYTHON"] = str(TORCH_PYTHON)
+    session.run("pytest", "tests/blender", *session.posargs, env=env)
 
 
 @nox.session
