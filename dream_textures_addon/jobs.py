@@ -30,7 +30,8 @@ class Job:
 
     ``progress`` is a fraction in [0, 1] of the whole job, ``what`` a few words to show beside it. ``results``
     hold one entry for each image and map. ``kind``, ``failure``, ``advice`` and ``traceback`` are set when it
-    failed. ``target`` belongs to whoever added the job: where the result is to go.
+    failed, ``stopping`` once its end was asked for. ``target`` belongs to whoever added the job: where the
+    result is to go.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Job:
     advice: str = ""
     traceback: str = ""
     seconds: float = 0.0
+    stopping: bool = False
 
     @property
     def over(self) -> bool:

@@ -12,6 +12,10 @@ from generator.protocol import Request
 from generator.resample import resize
 
 STEPS = 20
+NOTHING_TO_ADD = (
+    "The built-in model keeps the source image and adds what the words name, such as moss, cracks, rust, snow, "
+    "water or a colour. These words name none of that, so the image stays as it is."
+)
 PREVIEW_SIZES = (96, 256)
 """Shorter sides of the pictures shown while the real one is being made; they cost a few per cent of a 1024."""
 
@@ -35,6 +39,8 @@ class ProceduralModel:
             progress.notice(f"Not understood: {', '.join(description.unknown)}.")
         for sentence in description.assumed if source is None else ():
             progress.notice(sentence)
+        if source is not None and request.strength > 0 and not procedural.adds_to_picture(description):
+            progress.notice(NOTHING_TO_ADD)
         for index in range(request.count):
             seed = request.image_seed(index)
             if source is not None:

@@ -32,7 +32,7 @@ class DTEX_OT_cancel(bpy.types.Operator):
         state = runtime()
         open_jobs = [job for job in state.board if not job.over]
         for job in open_jobs if self.everything else open_jobs[:1]:
-            job.what = "Cancelling"
+            job.stopping = True
             if state.session is not None:
                 state.session.cancel(job.id)
         return {"FINISHED"}

@@ -64,6 +64,8 @@ def _draw_running(layout: bpy.types.UILayout, state: Runtime, job: Job, width: i
     session = state.session
     starting = session is not None and session.hello is None
     what = session.status if starting and session is not None else job.what
+    if job.stopping:
+        what = "Cancelling"
     box.progress(factor=job.progress, text=what)
     for notice in job.notices:
         wrapped(box, notice, width, "INFO")

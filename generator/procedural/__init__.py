@@ -4,7 +4,7 @@
 from generator.procedural.compose import generate
 from generator.procedural.description import Description
 from generator.procedural.registry import FamilyInfo, families
-from generator.procedural.restyle import restyle
+from generator.procedural.restyle import adds_to_picture, restyle
 from generator.procedural.words import parse
 
-__all__ = ["Description", "FamilyInfo", "families", "generate", "parse", "restyle"]
+__all__ = ["Description", "FamilyInfo", "adds_to_picture", "families", "generate", "parse", "restyle"]

@@ -11,7 +11,7 @@ from generator.maps.joints import find_joints
 from generator.material import FloatArray, Material
 from generator.procedural import registry
 from generator.procedural.colours import swatches
-from generator.procedural.compose import Progress, finish
+from generator.procedural.compose import Progress, finish, heartbeat
 from generator.procedural.description import Description
 from generator.procedural.palette import toned
 from generator.procedural.shaping import flat, smoothstep
@@ -49,9 +49,9 @@ def restyle(
     report("reading the picture", 0.0)
     rows, columns = source.shape[:2]
     strength = float(np.clip(strength, 0.0, 1.0))
-    description = _over_a_picture(description)
-    if strength == 0.0 or not (description.modifiers or description.colours):
+    if strength == 0.0 or not adds_to_picture(description):
         return estimate(np.ascontiguousarray(source, np.float32), axes)
+    description = _over_a_picture(description)
     whole = source if axes[0] else np.concatenate([source, source[:, ::-1]], axis=1)
     whole = whole if axes[1] else np.concatenate([whole, whole[::-1]], axis=0)
     layered = _surface_of(estimate(np.ascontiguousarray(whole, np.float32)), seed)
@@ -59,10 +59,18 @@ def restyle(
         _tint(layered, description, strength)
     wanted = [info for info in registry.layers() if description.amount(info.name) > 0]
     for number, info in enumerate(wanted):
-        report(f"making it {info.name}", 0.3 + 0.4 * number / len(wanted))
+        stage, done = f"making it {info.name}", 0.3 + 0.4 * number / len(wanted)
+        report(stage, done)
+        layered.space = replace(layered.space, pulse=heartbeat(report, stage, done, done + 0.4 / len(wanted)))
         _fade_in(layered, info.name, description, strength)
     _crop(layered, rows, columns, seed)
     return finish(layered, report)
+
+
+def adds_to_picture(description: Description) -> bool:
+    """Whether the words name anything that can be added to a picture: wear, growth, weather or a colour."""
+    layered = _over_a_picture(description)
+    return bool(layered.modifiers or layered.colours)
 
 
 def _over_a_picture(description: Description) -> Description:

@@ -108,6 +108,18 @@ def test_a_source_is_made_to_tile_and_keeps_its_look() -> None:
     assert 0.5 < made.std() / pixels.std() < 1.5
 
 
+@pytest.mark.parametrize(
+    ("prompt", "adds"), [("stone wall", False), ("moss", True), ("rusty", True), ("blue", True)]
+)
+def test_words_that_add_nothing_to_a_source_are_said_to(prompt: str, adds: bool) -> None:
+    pixels = photo()
+    events = run(
+        replace(BRICKS, prompt=prompt, width=80, height=60, source=reference(pixels)), to_wire(pixels)
+    )
+    said = any("stays as it is" in event.message for event in events if isinstance(event, Notice))
+    assert said is not adds
+
+
 def test_maps_of_an_image_keep_the_image() -> None:
     pixels = photo(64, 64)
     request = Request(task="maps", width=64, height=64, source=reference(pixels), seamless="auto")
