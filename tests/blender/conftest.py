@@ -7,6 +7,7 @@ Blender runs as a module, without a window: timers do not fire, so that the test
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,13 +23,34 @@ ROOT = Path(__file__).resolve().parents[2]
 MODULE = "bl_ext.user_default.dream_textures_addon"
 
 # Before Blender starts: nothing of this user's settings, and the generator that comes with the zip.
-os.environ["BLENDER_USER_RESOURCES"] = tempfile.mkdtemp(prefix="blender-")
+RESOURCES = tempfile.mkdtemp(prefix="blender-")
+os.environ["BLENDER_USER_RESOURCES"] = RESOURCES
 os.environ.pop("DREAM_TEXTURES_PYTHON", None)
 
 import bpy  # noqa: E402
 import numpy as np  # noqa: E402
 
 SIZE = 128
+
+
+_status = pytest.StashKey[int]()
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Note how the tests went."""
+    session.config.stash[_status] = int(exitstatus)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave without the interpreter's own ending.
+
+    Blender 4.2 as a module frees its editors in C++ destructors after Python is gone, and crashes there as soon as
+    any function in a script still refers to ``bpy``, add-on or not. By now every test has been judged and printed.
+    """
+    shutil.rmtree(RESOURCES, ignore_errors=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(config.stash.get(_status, 1))
 
 
 def submodule(name: str) -> Any:
