@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
-from .wrapping import TorusModule, extend, rule, wrap
+from . import convolutions as convolutions  # its rules are what `wrap` goes by
+from .swapping import TorusModule
+from .wrapping import extend, rule, wrap
 
 __all__ = ["TorusModule", "extend", "rule", "wrap"]
