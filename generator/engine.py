@@ -10,11 +10,19 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from generator import maps, models, seams
 from generator.material import FloatArray, Material
-from generator.pixels import encode_map, flatten_alpha, from_wire, reference, to_uint8, to_wire
+from generator.pixels import (
+    Pixels,
+    encode_map,
+    flatten_alpha,
+    from_levels,
+    from_wire,
+    reference,
+    to_uint8,
+    to_wire,
+)
 from generator.progress import CancelledError, GenerationError
 from generator.protocol import (
     Array,
@@ -29,13 +37,14 @@ from generator.protocol import (
     Result,
     Step,
 )
+from generator.repair import repair
 from generator.resample import resize
 from generator.tileable import make_tileable
 
 PREVIEW_SIDE = 512
 
 Emit = Callable[[Event], None]
-Keep = Callable[[int, Request, Material, dict[str, Any]], None]
+Keep = Callable[[int, Request, Material | Pixels, dict[str, Any]], None]
 
 
 class Engine:
@@ -58,7 +67,8 @@ class Engine:
         """Carry out one request; the last event is always Finished, Failed or Cancelled, and nothing is raised.
 
         ``keep`` is called with (index, the image's own request, its material, its seam reports by map) for each
-        finished material, before its results are sent.
+        finished material, before its results are sent; for the task ``tile`` with the picture in the material's
+        place.
         """
         started = time.monotonic()
         progress = _JobProgress(job, emit, cancelled, previews)
@@ -99,6 +109,10 @@ class Engine:
             estimated = maps.estimate(basecolor, axes=(request.tiles_x, request.tiles_y))
             self._deliver(0, request, estimated, progress, keep)
             return
+        if request.task == "tile":
+            assert picture is not None
+            self._tile(picture, request, progress, keep)
+            return
         model = self._load(request, progress)
         request = _fit_size(request, model, progress)
         fitted = None if picture is None else _prepare_source(picture, request, progress)
@@ -106,6 +120,19 @@ class Engine:
             if not isinstance(made, Material):
                 made = self._with_maps(made, request, progress)
             self._deliver(index, request.for_image(index), made, progress, keep)
+
+    def _tile(self, picture: Pixels, request: Request, progress: _JobProgress, keep: Keep | None) -> None:
+        progress.loading("Measuring the borders")
+        made, before = repair(picture, request, lambda: self._load(request, progress), progress)
+        progress.check()
+        name, report = "basecolor", seams.measure(from_levels(made)).to_json()
+        progress.check()
+        if keep is not None:
+            keep(0, request, made, {name: report})
+        image, recipe = to_wire(made), request.to_json()
+        progress.emit(
+            Result(progress.job, 0, request.seed, name, report, recipe, 0.0, image, before.to_json())
+        )
 
     def _with_maps(self, basecolor: FloatArray, request: Request, progress: _JobProgress) -> Material:
         progress.loading("Maps from the image")
@@ -166,11 +193,14 @@ class _JobProgress:
         self.emit(Notice(self.job, message))
 
 
-def settle_axes(request: Request, picture: npt.NDArray[np.uint8] | None) -> Request:
-    """The request with ``seamless`` of ``auto`` replaced by what the source does; both without a source."""
+def settle_axes(request: Request, picture: Pixels | None) -> Request:
+    """The request with ``seamless`` of ``auto`` replaced by what the source does; both where there is none.
+
+    Both as well where the source is to be made to tile: what it does already is no reason to do less.
+    """
     if request.seamless != "auto":
         return request
-    if picture is None:
+    if picture is None or request.task == "tile":
         return replace(request, seamless="both")
     report = seams.measure(flatten_alpha(picture))
     along_x, along_y = report.x.tiles is not False, report.y.tiles is not False
@@ -179,15 +209,17 @@ def settle_axes(request: Request, picture: npt.NDArray[np.uint8] | None) -> Requ
     )
 
 
-def _source_pixels(request: Request, source: Array | None) -> npt.NDArray[np.uint8] | None:
+def _source_pixels(request: Request, source: Array | None) -> Pixels | None:
     """The source's pixels, checked against what the request says of them."""
     if request.source is None:
         return None
     if source is None:
         raise RequestError("The request names a source image, but the image did not come with it.")
-    if source.dtype != "uint8" or len(source.shape) != 3 or source.shape[2] not in (3, 4):
-        raise RequestError("The source image must have 8 bits a channel and three or four channels.")
-    pixels: npt.NDArray[np.uint8] = from_wire(source)  # type: ignore[assignment]
+    depths = {"uint8": "8"} if request.task != "tile" else {"uint8": "8", "uint16": "16"}
+    if source.dtype not in depths or len(source.shape) != 3 or source.shape[2] not in (3, 4):
+        bits = " or ".join(depths.values())
+        raise RequestError(f"The source image must have {bits} bits a channel and three or four channels.")
+    pixels: Pixels = from_wire(source)  # type: ignore[assignment]
     sent = reference(pixels, request.source.name)
     if sent != request.source:
         raise RequestError("The source image is not the one that the request was made for.")
@@ -203,7 +235,7 @@ def _fit_size(request: Request, model: models.Model, progress: _JobProgress) -> 
     return replace(request, width=width, height=height)
 
 
-def _prepare_source(pixels: npt.NDArray[np.uint8], request: Request, progress: _JobProgress) -> FloatArray:
+def _prepare_source(pixels: Pixels, request: Request, progress: _JobProgress) -> FloatArray:
     """The source at the request's size, made to tile along the request's axes."""
     picture = _fit_picture(pixels, request)
     tiling = make_tileable(picture, x=request.tiles_x, y=request.tiles_y)
@@ -212,7 +244,7 @@ def _prepare_source(pixels: npt.NDArray[np.uint8], request: Request, progress: _
     return tiling
 
 
-def _fit_picture(pixels: npt.NDArray[np.uint8], request: Request) -> FloatArray:
+def _fit_picture(pixels: Pixels, request: Request) -> FloatArray:
     picture = flatten_alpha(pixels)
     if picture.shape[:2] == (request.height, request.width):
         return picture

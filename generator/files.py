@@ -16,7 +16,7 @@ from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageErro
 
 from generator import __version__
 from generator.material import Material
-from generator.pixels import encode_map
+from generator.pixels import Pixels, encode_map
 from generator.progress import GenerationError
 from generator.protocol import (
     MAX_SIZE,
@@ -27,13 +27,11 @@ from generator.protocol import (
     parse_recipe,
     recipe_text,
 )
-from generator.protocol.naming import map_file
+from generator.protocol.naming import map_file, tiled_file
 from generator.sheet import render_sheet
 
 MAX_PIXELS = 4 * MAX_SIZE * MAX_SIZE
 """Pictures beyond this are refused before they are decoded."""
-
-Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 
 def read_image(path: Path) -> npt.NDArray[np.uint8]:
@@ -116,10 +114,7 @@ class OutputFolder:
 
         Where one of the names is taken, the whole set gets the next free ending (``-2``, ``-3``, ...).
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
-        while self._planned:
-            name, data = self._planned.popitem()
-            self._write(self._folder / name, data)
+        self._begin()
         names = [*request.maps, "sheet"] if sheet else list(request.maps)
         free = self._free_stem(stem, names)
         for name in names:
@@ -131,6 +126,18 @@ class OutputFolder:
             path = self._folder / map_file(free, name)
             self._write(path, _png(pixels, text))
             yield path
+
+    def save_tiled(self, stem: str, request: Request, pixels: Pixels, seams: dict[str, Any]) -> Path:
+        """Write a picture that was made to tile; where its name is taken, under the next free one."""
+        self._begin()
+        path, number = self._folder / tiled_file(stem), 1
+        while path.exists() and not self._overwrite:
+            number += 1
+            path = self._folder / tiled_file(f"{stem}-{number}")
+        report = seams["basecolor"]
+        text = recipe_text(request, map_name="basecolor", version=__version__, relief=0.0, seams=report)
+        self._write(path, _png(pixels, text))
+        return path
 
     def plan_source(self, pixels: npt.NDArray[np.uint8], stem: str) -> str:
         """Keep a lossless copy of the source for the recipe, written with the first results; its bare name.
@@ -148,6 +155,13 @@ class OutputFolder:
             if path.is_file() and path.read_bytes() == data:
                 return name
             number += 1
+
+    def _begin(self) -> None:
+        """Make the folder, and write the sources that were kept for this moment."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        while self._planned:
+            name, data = self._planned.popitem()
+            self._write(self._folder / name, data)
 
     def _free_stem(self, stem: str, names: list[str]) -> str:
         free, number = stem, 1

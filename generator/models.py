@@ -34,6 +34,13 @@ class Model(Protocol):
         """
         ...
 
+    def make_seamless(self, request: Request, picture: FloatArray, progress: Progress) -> FloatArray:
+        """The picture ``(H, W, 3)``, float32 in [0, 1], such that it tiles along the request's axes; size kept.
+
+        Prompt, seed, strength, steps and guidance are the request's.
+        """
+        ...
+
     def close(self) -> None:
         """Give back the memory; the model is not used afterwards."""
         ...

@@ -11,11 +11,14 @@ import numpy.typing as npt
 from generator.material import FloatArray, Material
 from generator.protocol import Array, ImageRef
 
+Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+"""A picture as it is stored and sent."""
+
 HEIGHT_LEVELS = 65535
 """Height is kept in 16 bits: at 8 bits a displaced surface shows terraces."""
 
 
-def encode_map(material: Material, name: str) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
+def encode_map(material: Material, name: str) -> Pixels:
     """One map of a material as it is stored: uint8, but uint16 for ``height``; normals as ``n / 2 + 1 / 2``."""
     values: FloatArray = getattr(material, name)
     if name == "height":
@@ -30,29 +33,39 @@ def to_uint8(values: FloatArray) -> npt.NDArray[np.uint8]:
     return (np.clip(values, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
 
 
-def to_wire(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> Array:
+def to_levels(values: FloatArray, dtype: npt.DTypeLike) -> Pixels:
+    """Floats in [0, 1] as the nearest levels of an unsigned integer type."""
+    return (np.clip(values, 0.0, 1.0) * np.float32(np.iinfo(dtype).max) + np.float32(0.5)).astype(dtype)
+
+
+def from_levels(pixels: Pixels) -> FloatArray:
+    """Unsigned integers as float32 in [0, 1]; `to_levels` gives the same integers back."""
+    return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+
+
+def to_wire(pixels: Pixels) -> Array:
     """An integer image as it travels: C order, little-endian."""
     little = np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("<"))
     return Array(pixels.dtype.name, pixels.shape, little.tobytes())
 
 
-def from_wire(array: Array) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | FloatArray:
+def from_wire(array: Array) -> Pixels | FloatArray:
     """The NumPy view of an array that came over the wire."""
     return np.frombuffer(array.data, np.dtype(array.dtype).newbyteorder("<")).reshape(array.shape)
 
 
-def reference(pixels: npt.NDArray[np.uint8], name: str = "") -> ImageRef:
-    """How a request names this source picture, ``(H, W, 3 or 4)`` uint8."""
+def reference(pixels: Pixels, name: str = "") -> ImageRef:
+    """How a request names this source picture, ``(H, W, 3 or 4)``."""
     digest = hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
     return ImageRef(digest, width=pixels.shape[1], height=pixels.shape[0], name=name)
 
 
-def flatten_alpha(pixels: npt.NDArray[np.uint8]) -> FloatArray:
-    """A source ``(H, W, 3 or 4)`` uint8 as ``(H, W, 3)`` float32 in [0, 1].
+def flatten_alpha(pixels: Pixels) -> FloatArray:
+    """A source ``(H, W, 3 or 4)`` as ``(H, W, 3)`` float32 in [0, 1].
 
     Transparent pixels take the mean colour of the opaque ones: black or white there would bleed into the texture.
     """
-    image = pixels.astype(np.float32) / np.float32(255.0)
+    image = from_levels(pixels)
     if image.shape[2] == 3:
         return image
     alpha = image[..., 3:]

@@ -13,7 +13,8 @@ from generator import __version__
 from generator.progress import GenerationError
 from generator.protocol import DEFAULT_MODEL, MAPS, PRECISIONS, SEAMLESS, RequestError
 
-from . import info, make, pictures
+from . import info, make, pictures, tile
+from .reporting import sentence
 
 ERROR, INTERRUPTED = 2, 130
 
@@ -39,16 +40,8 @@ def run(arguments: Sequence[str]) -> int:
     except (GenerationError, RequestError, OSError, MemoryError) as error:
         if options.debug:
             raise
-        print(f"dream-textures: {_sentence(error)}", file=sys.stderr)
+        print(f"dream-textures: {sentence(error)}", file=sys.stderr)
         return ERROR
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, GenerationError):
-        return f"{error.message} {error.advice}".strip()
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename or 'The file'}: {error.strerror}."
-    return str(error) or "There is not enough memory."
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -60,6 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_generate(commands)
     _add_maps(commands)
+    _add_tile(commands)
 
     seams = _add(
         commands, "seams", pictures.seams, "measure whether an image tiles (exit 0 yes, 1 no, 2 unknown)"
@@ -99,27 +93,15 @@ def _add_generate(commands: argparse._SubParsersAction) -> None:
         "--seed", type=int, metavar="N", help="the same seed makes the same texture (default: random)"
     )
     parser.add_argument("--count", type=int, metavar="N", help="how many, with the seeds N, N + 1, ...")
-    parser.add_argument(
-        "--model", metavar="NAME_OR_PATH", help=f"a diffusers folder (default: {DEFAULT_MODEL})"
-    )
     parser.add_argument("--seamless", choices=SEAMLESS, help="which edges meet (default: both)")
     parser.add_argument(
         "--maps", type=_maps, metavar="all | none | LIST", help=f"all, none or some of {','.join(MAPS)}"
     )
     parser.add_argument("--source", type=Path, metavar="IMAGE", help="a texture or photo to start from")
-    parser.add_argument("--strength", type=float, metavar="S", help="how far the source may change, 0 to 1")
-    parser.add_argument("--steps", type=int, metavar="N", help="denoising steps")
-    parser.add_argument("--guidance", type=float, metavar="G", help="how closely to follow the prompt")
-    parser.add_argument("--negative", metavar="TEXT", help="what to leave out")
-    parser.add_argument("--scheduler", metavar="NAME", help="the sampler (default: the model's own)")
-    parser.add_argument(
-        "--precision", choices=PRECISIONS, help="number format (default: what suits the device)"
-    )
-    parser.add_argument(
-        "--device", metavar="NAME", help="such as cpu, cuda, cuda:1, mps, xpu (default: the best)"
-    )
+    _add_model(parser)
     parser.add_argument("--recipe", type=Path, metavar="FILE.png", help="make the texture of this file again")
     _add_output(parser)
+    _add_sheet(parser)
 
 
 def _add_maps(commands: argparse._SubParsersAction) -> None:
@@ -131,6 +113,39 @@ def _add_maps(commands: argparse._SubParsersAction) -> None:
         "--seamless", choices=SEAMLESS, default="auto", help="which edges meet (default: as measured)"
     )
     _add_output(parser)
+    _add_sheet(parser)
+
+
+def _add_tile(commands: argparse._SubParsersAction) -> None:
+    parser = _add(
+        commands, "tile", tile.tile, "make images tile (exit 0 all tile, 1 one still does not, 2 one failed)"
+    )
+    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the files")
+    parser.add_argument(
+        "--axes", choices=("both", "x", "y"), default="both", help="which edges are to meet (default: both)"
+    )
+    parser.add_argument("--prompt", metavar="TEXT", help="what the image shows, for a model")
+    parser.add_argument("--seed", type=int, metavar="N", help="for a model: another seed, another joint")
+    _add_model(parser)
+    _add_output(parser)
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model", metavar="NAME_OR_PATH", help=f"a diffusers folder (default: {DEFAULT_MODEL})"
+    )
+    parser.add_argument("--strength", type=float, metavar="S", help="how far the source may change, 0 to 1")
+    parser.add_argument("--steps", type=int, metavar="N", help="denoising steps")
+    parser.add_argument("--guidance", type=float, metavar="G", help="how closely to follow the prompt")
+    parser.add_argument("--negative", metavar="TEXT", help="what to leave out")
+    parser.add_argument("--scheduler", metavar="NAME", help="the sampler (default: the model's own)")
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, help="number format (default: what suits the device)"
+    )
+    parser.add_argument(
+        "--device", metavar="NAME", help="such as cpu, cuda, cuda:1, mps, xpu (default: the best)"
+    )
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
@@ -140,6 +155,9 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overwrite", action="store_true", help="replace files instead of choosing new names"
     )
+
+
+def _add_sheet(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-sheet", action="store_true", help="leave out the _sheet.png picture")
 
 

@@ -11,55 +11,23 @@ from typing import Any
 
 from generator import models
 from generator.engine import Engine
-from generator.files import OutputFolder, read_image, read_recipe
-from generator.material import Material
-from generator.pixels import reference, to_wire
+from generator.files import OutputFolder, read_recipe
 from generator.progress import GenerationError
-from generator.protocol import (
-    MAPS,
-    MAX_SIZE,
-    MIN_SIZE,
-    Array,
-    Cancelled,
-    Event,
-    Failed,
-    ImageRef,
-    Request,
-    Result,
-)
-from generator.protocol.naming import file_stem, slug
+from generator.protocol import MAPS, MAX_SIZE, MIN_SIZE, Array, Cancelled, Failed, ImageRef, Request
 
+from .carry_out import carry_out, error_of, given_fields, read_source
 from .reporting import reporter
-
-_FIELDS = {
-    "prompt": "prompt",
-    "negative": "negative_prompt",
-    "model": "model",
-    "seed": "seed",
-    "count": "count",
-    "seamless": "seamless",
-    "maps": "maps",
-    "strength": "strength",
-    "steps": "num_inference_steps",
-    "guidance": "guidance_scale",
-    "scheduler": "scheduler",
-    "precision": "precision",
-    "device": "device",
-}
-"""Which option sets which field of the request."""
 
 
 def generate(options: argparse.Namespace) -> int:
     """``dream-textures generate``: from a prompt, a source image or a recipe."""
-    given: dict[str, Any] = {
-        field: getattr(options, name) for name, field in _FIELDS.items() if getattr(options, name) is not None
-    }
+    given = given_fields(options)
     folder = OutputFolder(options.out, overwrite=options.overwrite)
     made_from: Path | None = options.recipe
     recipe = None if made_from is None else read_recipe(made_from).request
     source: Array | None = None
     if options.source is not None:
-        source, given["source"] = _read_source(options.source, folder)
+        source, given["source"] = read_source(options.source, folder)
     elif made_from is not None and recipe is not None and recipe.source is not None:
         source, given["source"] = _recipe_source(made_from, recipe.source, folder)
     if options.size is not None:
@@ -75,7 +43,7 @@ def generate(options: argparse.Namespace) -> int:
 def maps(options: argparse.Namespace) -> int:
     """``dream-textures maps``: a full set of maps from one image."""
     folder = OutputFolder(options.out, overwrite=options.overwrite)
-    source, image = _read_source(options.image, folder)
+    source, image = read_source(options.image, folder)
     request = Request(
         task="maps",
         source=image,
@@ -96,7 +64,7 @@ def _recipe_source(recipe: Path, wanted: ImageRef, folder: OutputFolder) -> tupl
             f"{recipe.name} was made from a source image, and that image is not beside it.",
             "Copy it there, or name it with --source.",
         )
-    source, found = _read_source(path, folder)
+    source, found = read_source(path, folder)
     if found.sha256 != wanted.sha256:
         raise GenerationError(
             "no_source",
@@ -104,19 +72,6 @@ def _recipe_source(recipe: Path, wanted: ImageRef, folder: OutputFolder) -> tupl
             "Name the right one with --source.",
         )
     return source, found
-
-
-def _read_source(path: Path, folder: OutputFolder) -> tuple[Array, ImageRef]:
-    """The picture at ``path``; its copy beside the results is what a recipe will look for."""
-    pixels = read_image(path)
-    height, width = pixels.shape[:2]
-    if not (MIN_SIZE <= width <= MAX_SIZE and MIN_SIZE <= height <= MAX_SIZE):
-        raise GenerationError(
-            "bad_size",
-            f"{path.name} has {width} x {height} pixels, and each side must have {MIN_SIZE} to {MAX_SIZE}.",
-        )
-    name = folder.plan_source(pixels, slug(path.stem.removesuffix("_source")))
-    return to_wire(pixels), reference(pixels, name)
 
 
 def _default_size(given: dict[str, Any]) -> tuple[int, int]:
@@ -131,32 +86,14 @@ def _default_size(given: dict[str, Any]) -> tuple[int, int]:
 
 
 def _run(request: Request, source: Array | None, folder: OutputFolder, options: argparse.Namespace) -> int:
-    report = reporter(options.json)
-    last: list[Event] = []
-
-    def keep(_index: int, made: Request, material: Material, seams: dict[str, Any]) -> None:
-        stem = file_stem(made.prompt, made.seed)
-        if made.task == "maps" and made.source is not None:
-            stem = slug(Path(made.source.name).stem.removesuffix("_source"))
-        for path in folder.save(stem, made, material, seams, sheet=not options.no_sheet):
-            report.wrote(path)
-
-    def emit(event: Event) -> None:
-        last[:] = [event]
-        if not isinstance(event, Result):
-            report.event(event)
-        else:
-            report.result(event)
-
-    engine = Engine()
+    report, engine = reporter(options.json), Engine()
     try:
-        engine.run("cli", request, source, emit, previews=False, keep=keep)
+        end = carry_out(engine, request, source, folder, report, sheet=not options.no_sheet)
     finally:
         report.close()
         engine.close()
-    end = last[0]
     if isinstance(end, Failed):
         if options.debug:
             report.note(end.traceback)
-        raise GenerationError(end.kind, end.message, end.advice)
+        raise error_of(end)
     return 130 if isinstance(end, Cancelled) else 0

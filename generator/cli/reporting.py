@@ -10,7 +10,30 @@ from typing import Any, Protocol
 
 from tqdm import tqdm
 
+from generator.progress import GenerationError
 from generator.protocol import Event, Loading, Notice, Result, Step, to_json
+from generator.protocol.seam_words import axes_of, broken_axes, ratios, verdict
+
+
+def sentence(error: Exception) -> str:
+    """What went wrong, and what to do about it, on one line."""
+    if isinstance(error, GenerationError):
+        return f"{error.message} {error.advice}".strip()
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'The file'}: {error.strerror}."
+    return str(error) or "There is not enough memory."
+
+
+def seam_line(result: Result) -> str:
+    """What was measured at the borders of one map, such as ``basecolor tiles in X and Y (ratio 1.01, 0.99)``."""
+    wanted = axes_of(result.recipe["seamless"])
+    said, figures = verdict(result.seams, wanted), ratios(result.seams, wanted or "xy")
+    if result.before is not None:
+        name = Path(result.recipe["source"]["name"]).stem.removesuffix("_source")
+        line = f"{name} {said} (ratio {figures}; before {ratios(result.before, wanted)})"
+        return f"{line}. Try --model, or a larger part of it." if broken_axes(result.seams, wanted) else line
+    of_seed = f" of seed {result.seed}" if result.index else ""
+    return f"{result.map}{of_seed} {said} (ratio {figures})"
 
 
 class Reporter(Protocol):
@@ -66,7 +89,6 @@ class _Terminal:
     def __init__(self) -> None:
         # disable=None: tqdm draws nothing where stderr is not a terminal
         self._bar = tqdm(desc="Starting", unit="step", leave=False, disable=None)
-        self._untiled: set[str] = set()
 
     def event(self, event: Event) -> None:
         if isinstance(event, Loading):
@@ -80,12 +102,7 @@ class _Terminal:
             self._bar.update(event.step - self._bar.n)
 
     def result(self, event: Result) -> None:
-        wanted = event.recipe["seamless"]
-        for axis, name in (("x", "X"), ("y", "Y")):
-            if wanted in ("both", axis) and event.seams[axis]["tiles"] is False:
-                self._bar.write(
-                    f"The {event.map} map of seed {event.seed} does not tile in {name}.", file=sys.stderr
-                )
+        self._bar.write(seam_line(event), file=sys.stderr)
 
     def wrote(self, path: Path) -> None:
         self._bar.write(str(path), file=sys.stdout)

@@ -7,7 +7,7 @@ nothing of ours. Nothing on the wire is ever executed or unpickled.
 
 from __future__ import annotations
 
-from . import naming
+from . import naming, seam_words
 from .frames import (
     ITEM_BYTES,
     MAX_ARRAYS,
@@ -109,6 +109,7 @@ __all__ = [
     "read_frame",
     "receive",
     "recipe_text",
+    "seam_words",
     "send",
     "to_json",
     "write_frame",

@@ -98,7 +98,8 @@ class Result:
     """One finished map. ``image`` is uint8 or (height) uint16; normals and colours are encoded as in a PNG.
 
     ``seams`` is the measured report per axis, ``recipe`` the `Request` (as JSON) that makes this image alone,
-    ``relief`` the height map's full range as a fraction of the texture's shorter side.
+    ``relief`` the height map's full range as a fraction of the texture's shorter side. A picture that was made to
+    tile has as many channels as its source, three or four, no relief, and ``before``: the source's own report.
     """
 
     job: str
@@ -109,6 +110,7 @@ class Result:
     recipe: dict
     relief: float
     image: Array
+    before: dict | None = None
 
 
 @dataclass(frozen=True)

@@ -43,3 +43,8 @@ def file_stem(prompt: str, seed: int) -> str:
 def map_file(stem: str, map_name: str) -> str:
     """The file name of one map: ``<stem>_<map>.png``, an ending that Node Wrangler recognises."""
     return f"{stem}_{map_name}.png"
+
+
+def tiled_file(stem: str) -> str:
+    """The file name of a picture that was made to tile."""
+    return f"{stem}_tiled.png"

@@ -13,7 +13,7 @@ from .strict import short
 REQUEST_VERSION = 1
 
 MAPS = ("basecolor", "normal", "roughness", "height", "ao", "metallic")
-TASKS = ("texture", "maps")
+TASKS = ("texture", "maps", "tile")
 SEAMLESS = ("both", "x", "y", "off", "auto")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 DEFAULT_MODEL = "builtin:procedural"
@@ -34,7 +34,8 @@ class ImageRef:
     """Which source picture a request means: its size, the SHA-256 of its pixels, and a bare file name.
 
     The pixels travel beside the request as a ``uint8`` array ``(height, width, 3 or 4)``, sRGB, top row
-    first; the checksum is taken over those bytes.
+    first, and for the task ``tile`` as ``uint16`` where the picture is that fine; the checksum is taken over those
+    bytes.
     ``name`` is where a recipe looks for the picture, in the recipe's own folder; it is never a path.
     """
 
@@ -61,6 +62,10 @@ class Request:
     seeds ``seed``, ``seed + 1``, ...; ``strength`` in [0, 1] is how far a source may be changed. ``seamless`` of
     ``auto`` follows the source (the axes along which it tiles; both without a source); the generator settles it
     before it starts, so that a recipe never says ``auto``.
+
+    The task ``texture`` makes a material from words, ``maps`` one from a picture as it is, and ``tile`` makes the
+    source itself tile along ``seamless``: one picture of the source's own size, called ``basecolor`` whatever it
+    shows. There the default model means that the edges are joined without a model; any other draws the joint anew.
     """
 
     prompt: str = ""
@@ -110,8 +115,30 @@ class Request:
             raise RequestError("The source must name an image by its size and checksum.")
         if self.task == "maps" and self.source is None:
             raise RequestError("Choose the image that the maps are to be made from.")
+        if self.task == "tile":
+            self._check_tile()
         if self.task == "texture" and self.source is None and not self.prompt.strip():
             raise RequestError("Type what the texture should be, such as: mossy red brick wall.")
+
+    def _check_tile(self) -> None:
+        source = self.source
+        if source is None:
+            raise RequestError("Choose the image that is to be made to tile.")
+        if min(source.width, source.height) < MIN_SIZE:
+            raise RequestError(
+                f"An image of {source.width} x {source.height} pixels is too small to be made to tile; "
+                f"each side must have at least {MIN_SIZE}."
+            )
+        if (self.width, self.height) != (source.width, source.height):
+            raise RequestError(
+                f"An image that is made to tile keeps its size, which is {source.width} x {source.height}."
+            )
+        if self.seamless == "off":
+            raise RequestError("Choose along which axes the image is to tile: both, x or y.")
+        if self.maps != ("basecolor",):
+            raise RequestError("Only the image itself is made to tile; ask for basecolor and no other map.")
+        if self.count != 1:
+            raise RequestError("One request makes one image tile.")
 
     @property
     def tiles_x(self) -> bool:

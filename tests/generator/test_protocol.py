@@ -82,6 +82,19 @@ REQUESTS = st.builds(
     guidance_scale=st.floats(0, 100),
     precision=st.sampled_from(PRECISIONS),
 )
+TILE = {
+    "task": "tile",
+    "width": 64,
+    "height": 48,
+    "maps": ["basecolor"],
+    "source": {"sha256": "0" * 64, "width": 64, "height": 48, "name": "wall.png"},
+}
+"""What a request to make an image tile has to say."""
+REPAIRS = st.builds(
+    lambda **given: Request.from_json(Request("brick").to_json() | TILE | given),
+    seamless=st.sampled_from(["both", "x", "y", "auto"]),
+    model=TEXT.filter(bool),
+)
 
 
 @st.composite
@@ -119,6 +132,7 @@ MESSAGES: st.SearchStrategy[Message] = st.one_of(
         recipe=OBJECT,
         relief=st.floats(0, 1),
         image=ARRAYS,
+        before=st.none() | OBJECT,
     ),
     st.builds(Finished, job=TEXT, seconds=st.floats(0, 1e6)),
     st.builds(Failed, job=TEXT, kind=TEXT, message=TEXT, advice=TEXT, traceback=TEXT),
@@ -155,7 +169,7 @@ class OneByteAtATime(io.RawIOBase):
         return len(piece)
 
 
-@given(REQUESTS)
+@given(REQUESTS | REPAIRS)
 def test_a_request_comes_back_from_json(request: Request) -> None:
     assert Request.from_json(json.loads(json.dumps(request.to_json()))) == request
 
@@ -286,6 +300,23 @@ def test_another_protocol_version_is_told_in_a_sentence() -> None:
 def test_a_request_out_of_range_says_so_in_a_sentence(change: dict, words: str) -> None:
     with pytest.raises(RequestError, match=words) as caught:
         Request.from_json(Request(prompt="brick").to_json() | change)
+    assert str(caught.value).endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"source": None}, "Choose the image that is to be made to tile"),
+        ({"width": 48}, "keeps its size, which is 64 x 48"),
+        ({"seamless": "off"}, "both, x or y"),
+        ({"maps": list(MAPS)}, "basecolor and no other map"),
+        ({"count": 2}, "One request makes one image"),
+        ({"source": TILE["source"] | {"width": 8}, "width": 64}, "8 x 48 pixels is too small"),
+    ],
+)
+def test_what_cannot_be_made_to_tile_is_told_in_a_sentence(change: dict, words: str) -> None:
+    with pytest.raises(RequestError, match=words) as caught:
+        Request.from_json(Request(prompt="brick").to_json() | TILE | change)
     assert str(caught.value).endswith(".")
 
 

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The task ``tile``: one picture, of any content and with or without transparency, made to tile at its own size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from generator import seams
+from generator.material import FloatArray
+from generator.models import Model
+from generator.pixels import Pixels, from_levels, to_levels
+from generator.procedural_model import ProceduralModel
+from generator.progress import Progress
+from generator.protocol import DEFAULT_MODEL, Request
+from generator.protocol.seam_words import axes_of, spoken
+
+TRANSPARENT = (
+    "The image's transparency does not tile, and models cannot draw transparency, so the edges of both were joined "
+    "without the model."
+)
+
+
+def repair(
+    pixels: Pixels, request: Request, load: Callable[[], Model], progress: Progress
+) -> tuple[Pixels, seams.SeamReport]:
+    """The picture ``(H, W, 3 or 4)`` made to tile along the request's axes, and the report on it as it was.
+
+    Size, type and number of channels stay; a picture that tiles already comes back as it is, and no model is
+    loaded for it. ``load`` gives the request's model. Transparency is a fourth channel: without a model it is
+    joined along with the colours, so that both stay in register; a model redraws the colours, and then it is kept.
+    """
+    picture = from_levels(pixels)
+    before = seams.measure(picture)
+    axes = axes_of(request.seamless)
+    if not broken(before, request):
+        unsure = [axis for axis in axes if getattr(before, axis).tiles is None]
+        progress.notice(
+            f"Whether the image tiles in {spoken(''.join(unsure))} cannot be measured, so it was left as it is."
+            if unsure
+            else f"The image tiles already in {spoken(axes)}, so it was left as it is."
+        )
+        return pixels, before
+    return to_levels(_repaired(picture, request, load, progress), pixels.dtype), before
+
+
+def broken(report: seams.SeamReport, request: Request) -> bool:
+    """Whether one of the request's axes has a visible border."""
+    return (request.tiles_x and report.x.tiles is False) or (request.tiles_y and report.y.tiles is False)
+
+
+def _repaired(
+    picture: FloatArray, request: Request, load: Callable[[], Model], progress: Progress
+) -> FloatArray:
+    if request.model == DEFAULT_MODEL or picture.shape[2] == 3:
+        return load().make_seamless(request, picture, progress)
+    colours, alpha = picture[..., :3], picture[..., 3:]
+    if broken(seams.measure(alpha), request):
+        progress.notice(TRANSPARENT)
+        return ProceduralModel().make_seamless(request, picture, progress)
+    return np.concatenate((load().make_seamless(request, colours, progress), alpha), axis=2)
