@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from . import convolutions as convolutions  # its rules are what `wrap` goes by
+from .strides import stride_of
 from .swapping import TorusModule
 from .wrapping import extend, rule, wrap
 
-__all__ = ["TorusModule", "extend", "rule", "wrap"]
+__all__ = ["TorusModule", "extend", "rule", "stride_of", "wrap"]

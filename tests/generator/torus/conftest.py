@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The small models of the diffusion tests serve here as well; without torch and diffusers there is nothing to test."""
+"""The small models of the diffusion tests and of the benchmark serve here as well; without torch and diffusers
+there is nothing to test."""
 
 from __future__ import annotations
 
@@ -7,6 +8,10 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "diffusion"))  # for tiny_models
+HERE = Path(__file__).parent
+TESTS = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(HERE))  # for periodic_axis
+sys.path.insert(0, str(TESTS / "generator" / "diffusion"))  # for tiny_models
+sys.path.insert(0, str(TESTS.parent / "benchmarks"))  # for small_models
 
 collect_ignore_glob = [] if find_spec("torch") and find_spec("diffusers") else ["test_*.py"]

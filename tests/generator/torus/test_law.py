@@ -1,108 +1,97 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The law ``f(roll(x)) == roll(f(x))`` for diffusers' own networks, in float64 and with random weights."""
+"""The law ``f(roll(x)) == roll(f(x))`` for the networks of every family, in float64 and with random weights.
+
+``docs/torus-law.md`` shows the same as a table, from the same networks.
+"""
 
 from __future__ import annotations
 
 import pytest
-import tiny_models
+import small_models
 import torch
+from periodic_axis import PeriodicAxis
 
-from generator.torus import wrap
+from generator.torus import TorusModule, stride_of, wrap
+from generator.torus.law import violation
 
-EXACT = 1e-12
-
-
-def noise(*shape: int) -> torch.Tensor:
-    generator = torch.Generator("cpu").manual_seed(5)
-    return torch.randn(*shape, dtype=torch.float64, generator=generator)
+AXES = {"x": -1, "y": -2}
 
 
-def distance(left: torch.Tensor, right: torch.Tensor) -> float:
-    return float((left - right).abs().max() / right.abs().max())
-
-
-def broken(function, inputs: torch.Tensor, shift: tuple[int, int], scale: float) -> float:
-    """By how much ``function`` fails the law for a shift by ``(y, x)`` inputs; its output is ``scale`` times
-    as large."""
+@pytest.fixture(scope="module", params=small_models.EXACT)
+def cases(request):
+    """A family, in all its directions."""
     with torch.no_grad():
-        rolled = function(inputs.roll(shift, (-2, -1)))
-        expected = function(inputs).roll(tuple(int(step * scale) for step in shift), (-2, -1))
-    return distance(rolled, expected)
+        yield small_models.EXACT[request.param]()
 
 
-def denoiser(family: str):
-    model = tiny_models.unet(family).double()
-    words = noise(1, 7, model.config.cross_attention_dim)
-    added = {"text_embeds": noise(1, tiny_models.TEXT_WIDTH), "time_ids": noise(1, 6)}
-    conditions = added if family == "sdxl" else None
-    return model, lambda latents: model(latents, 500, words, added_cond_kwargs=conditions).sample
+def test_a_wrapped_network_keeps_the_law_and_is_itself_afterwards(cases):
+    for case in cases:
+        classes = [type(part) for part in case.module.modules()]
+        assert violation(case.run, case.image, case.shift, case.scale) > 0.005, "unwrapped it must break it"
+        with wrap(case.module):
+            assert any(isinstance(part, TorusModule) for part in case.module.modules())
+            assert violation(case.run, case.image, case.shift, case.scale) <= case.bound
+        assert [type(part) for part in case.module.modules()] == classes
 
 
-@pytest.mark.parametrize(("family", "stride"), [("sd1", 8), ("sd2", 8), ("sdxl", 4)])
-def test_the_denoiser_keeps_the_law(family, stride):
-    model, denoise = denoiser(family)
-    latents, shift = noise(1, 4, 2 * stride, 3 * stride), (stride, 2 * stride)
-    assert broken(denoise, latents, shift, 1) > 0.01, "the unwrapped model must break it"
-    with wrap(model):
-        assert broken(denoise, latents, shift, 1) < EXACT
+@pytest.mark.parametrize("axis", AXES)
+def test_one_axis_alone_is_wrapped_and_the_other_keeps_every_bit(cases, axis):
+    for case in cases:
+        down, right = case.shift
+        along, across = ((0, right), (down, 0)) if axis == "x" else ((down, 0), (0, right))
+        plain = case.run(case.image)
+        with PeriodicAxis(AXES[axis]):
+            expected = case.run(case.image)
+        with wrap(case.module, x=axis == "x", y=axis == "y"):
+            assert torch.equal(case.run(case.image), expected), "the other axis must be as it was"
+            assert violation(case.run, case.image, along, case.scale) <= case.bound
+            assert violation(case.run, case.image, across, case.scale) > 0.005
+        assert torch.equal(case.run(case.image), plain)
 
 
-@pytest.mark.parametrize("axis", ["x", "y"])
-def test_one_axis_of_the_denoiser_can_be_wrapped_alone(axis):
-    model, denoise = denoiser("sd1")
-    latents = noise(1, 4, 16, 24)
-    with wrap(model, x=axis == "x", y=axis == "y"):
-        along = broken(denoise, latents, (0, 8) if axis == "x" else (8, 0), 1)
-        across = broken(denoise, latents, (8, 0) if axis == "x" else (0, 8), 1)
-    assert along < EXACT
-    assert across > 0.01
+def test_the_stride_is_the_one_that_the_law_holds_for(cases):
+    """At a size that is one unit short of a multiple, a network with a stride breaks the law."""
+    for case in cases:
+        if case.direction == "decode":
+            continue
+        assert stride_of(case.module) == case.stride
+        if case.stride > 1 and case.direction != "condition":
+            half = case.stride // 2
+            with wrap(case.module):
+                assert violation(case.run, case.image, (0, half), case.scale) > 1e-4, (
+                    "half a stride is too little"
+                )
 
 
-def test_the_decoder_keeps_the_law_for_a_shift_by_one_latent():
-    model, latents = tiny_models.vae().double(), noise(1, 4, 6, 8)
-    assert broken(lambda z: model.decode(z).sample, latents, (1, 3), 8) > 0.01
-    with wrap(model):
-        assert broken(lambda z: model.decode(z).sample, latents, (1, 3), 8) < EXACT
+def test_the_stride_of_a_stranger_is_not_guessed():
+    with pytest.raises(ValueError, match="not known"):
+        stride_of(torch.nn.Conv2d(3, 3, 3))
 
 
-def test_the_encoder_keeps_the_law_for_a_shift_by_one_latents_pixels():
-    model, pixels = tiny_models.vae().double(), noise(1, 3, 48, 64)
-    assert broken(lambda p: model.encode(p).latent_dist.mean, pixels, (8, 24), 1 / 8) > 0.01
-    with wrap(model):
-        assert broken(lambda p: model.encode(p).latent_dist.mean, pixels, (8, 24), 1 / 8) < EXACT
+def test_a_size_that_the_stride_does_not_divide_breaks_the_law():
+    case = small_models.unet("SD 1.x")
+    with torch.no_grad(), wrap(case.module):
+        assert violation(case.run, small_models.noise(1, 4, 24, 36), (0, 8)) > 0.01
 
 
-@pytest.mark.parametrize("axis", ["x", "y"])
-def test_one_axis_of_the_encoder_can_be_wrapped_alone(axis):
-    model, pixels = tiny_models.vae().double(), noise(1, 3, 48, 64)
-    with wrap(model, x=axis == "x", y=axis == "y"):
-        along, across = ((0, 8), (8, 0)) if axis == "x" else ((8, 0), (0, 8))
-        assert broken(lambda p: model.encode(p).latent_dist.mean, pixels, along, 1 / 8) < EXACT
-        assert broken(lambda p: model.encode(p).latent_dist.mean, pixels, across, 1 / 8) > 0.01
+def test_a_layer_whose_owner_pads_keeps_its_zeros_on_the_other_axis():
+    """Away from the wrapped border a downsampling layer does as ever, to the last bit."""
+    case = small_models.autoencoder_kl()[0]
+    layer = next(part for part in case.module.modules() if type(part).__name__ == "Downsample2D")
+    pixels = small_models.noise(1, layer.channels, 8, 12)
+    with torch.no_grad():
+        plain = layer(pixels)
+        with wrap(layer, x=True, y=False):
+            assert torch.equal(layer(pixels)[..., :-1], plain[..., :-1])
+            assert not torch.equal(layer(pixels), plain)
+        with wrap(layer, x=False, y=True):
+            assert torch.equal(layer(pixels)[..., :-1, :], plain[..., :-1, :])
+            assert not torch.equal(layer(pixels), plain)
 
 
-def test_the_encoders_own_padding_stays_on_the_axis_that_is_not_wrapped():
-    layer = next(part for part in tiny_models.vae().modules() if type(part).__name__ == "Downsample2D")
-    pixels = noise(1, layer.channels, 8, 12).float()
-    plain = layer(pixels)
-    with wrap(layer, x=True, y=False):
-        assert torch.equal(layer(pixels)[..., :-1], plain[..., :-1])
-    with wrap(layer, x=False, y=True):
-        assert torch.equal(layer(pixels)[..., :-1, :], plain[..., :-1, :])
-
-
-def test_the_law_holds_behind_accelerates_offloading_hooks():
-    hooks = pytest.importorskip("accelerate.hooks")
-    model, pixels = tiny_models.vae().double(), noise(1, 3, 32, 48)
-    for part in model.modules():
-        hooks.add_hook_to_module(part, hooks.ModelHook())
-    with wrap(model):
-        assert broken(lambda p: model.encode(p).latent_dist.mean, pixels, (8, 24), 1 / 8) < EXACT
-
-
-def test_leaving_restores_every_class():
-    for model in (tiny_models.unet("sdxl"), tiny_models.vae()):
-        classes = [type(part) for part in model.modules()]
-        with wrap(model):
-            assert [type(part) for part in model.modules()] != classes
-        assert [type(part) for part in model.modules()] == classes
+def test_half_precision_keeps_the_law_as_well_as_it_can():
+    case = small_models.autoencoder_kl()[1]
+    case.module.bfloat16()
+    image = case.image.bfloat16()
+    with wrap(case.module):
+        assert violation(case.run, image, case.shift, case.scale) < 0.02
