@@ -11,7 +11,7 @@ from typing import Any
 import bpy
 
 from . import presets, targets
-from .delivery import Destination
+from .delivery import Destination, MaterialDestination
 from .images import read_source
 from .materials import MaterialOptions
 from .settings import MAX_SEED, DTEX_PG_settings
@@ -74,11 +74,11 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Order:
-    """A request, the pixels of its source, and the artist's own words for naming."""
+    """A request, the pixels of its source, and where the result goes."""
 
     request: protocol.Request
     source: protocol.Array | None
-    words: str
+    destination: Destination
 
 
 def sent_prompts(wishes: Wishes) -> tuple[str, str]:
@@ -87,8 +87,8 @@ def sent_prompts(wishes: Wishes) -> tuple[str, str]:
     return presets.apply(presets.find(wishes.preset), wishes.prompt, wishes.negative_prompt, builtin=builtin)
 
 
-def compose_texture(wishes: Wishes) -> Order:
-    """A new texture. Raises `RequestError` and `ImageError` with a sentence."""
+def compose_texture(context: bpy.types.Context, wishes: Wishes) -> Order:
+    """A new texture. Raises `RequestError`, `ImageError` and `TargetError` with a sentence."""
     prompt, negative = sent_prompts(wishes)
     image = wishes.source_image
     if image is None and not prompt:
@@ -112,11 +112,11 @@ def compose_texture(wishes: Wishes) -> Order:
         guidance_scale=wishes.guidance,
         scheduler="" if wishes.scheduler == "default" else wishes.scheduler,
     )
-    return Order(request, pixels, _words(wishes.prompt, image))
+    return Order(request, pixels, _destination(context, wishes, _words(wishes.prompt, image)))
 
 
-def compose_maps(wishes: Wishes) -> Order:
-    """The maps of the source as it is. Raises `RequestError` and `ImageError` with a sentence."""
+def compose_maps(context: bpy.types.Context, wishes: Wishes) -> Order:
+    """The maps of the source as it is. Raises `RequestError`, `ImageError` and `TargetError` with a sentence."""
     image = wishes.source_image
     if image is None:
         raise protocol.RequestError("Choose the image that the maps are to be made from.")
@@ -129,13 +129,12 @@ def compose_maps(wishes: Wishes) -> Order:
         maps=tuple(wishes.maps),
         source=reference,
     )
-    return Order(request, pixels, _words("", image))
+    return Order(request, pixels, _destination(context, wishes, _words("", image)))
 
 
-def destination(context: bpy.types.Context, wishes: Wishes, words: str, document: int) -> Destination:
+def _destination(context: bpy.types.Context, wishes: Wishes, words: str) -> MaterialDestination:
     """Where the result goes. Raises `TargetError` where that may not be changed."""
-    return Destination(
-        document=document,
+    return MaterialDestination(
         words=words,
         target=targets.choose(context, wishes.target == "new"),
         options=material_options(wishes),

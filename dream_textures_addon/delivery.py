@@ -18,14 +18,19 @@ from .wire import protocol
 class Destination:
     """What was chosen when a job was started, as far as it concerns what comes after the generator.
 
-    ``document`` numbers the file that was open then; ``words`` are what the artist typed, for names.
+    ``words`` are what the artist typed, for names; ``pack`` says that images are kept inside the .blend.
     """
 
-    document: int
     words: str
+    pack: bool
+
+
+@dataclass(frozen=True)
+class MaterialDestination(Destination):
+    """Images for a material."""
+
     target: targets.Target
     options: materials.MaterialOptions
-    pack: bool
 
 
 @dataclass
@@ -36,15 +41,21 @@ class Outcome:
     images: dict[int, dict[str, int]] = field(default_factory=dict)
     sentences: list[str] = field(default_factory=list)
 
+    def tell(self, sentences: Iterable[str]) -> None:
+        """Add sentences for the artist; empty ones are left out."""
+        self.sentences += [f"{text.rstrip('.')}." for text in sentences if text]
+
 
 @dataclass
 class Delivery:
     """A job's way from results to a material. PNG files are encoded on a worker while others still arrive.
 
-    ``settled`` once the results were put into the file, or there was nothing to put.
+    ``document`` numbers the file that was open when the job was started. ``settled`` once the results were put into
+    the file, or there was nothing to put.
     """
 
     destination: Destination
+    document: int
     encoding: dict[tuple[int, str], Future[EncodedMap]] = field(default_factory=dict)
     outcome: Outcome | None = None
     settled: bool = False
@@ -52,6 +63,11 @@ class Delivery:
     def take(self, result: protocol.Result, version: str, worker: Executor) -> None:
         """Start to encode one result; one that arrives again replaces the first."""
         self.encoding[result.index, result.map] = worker.submit(encode, result, version)
+
+    @property
+    def applies(self) -> bool:
+        """Whether the result is for a material, and so for any other as well."""
+        return isinstance(self.destination, MaterialDestination)
 
     @property
     def ready(self) -> bool:
@@ -79,18 +95,20 @@ def deliver(delivery: Delivery) -> Outcome:
 
     For a timer or a script; an operator with an undo step of its own calls `apply`.
     """
+    destination = delivery.destination
+    assert isinstance(destination, MaterialDestination)
     outcome = delivery.outcome = Outcome()
     for index in delivery.indices:
         _bring_images(delivery, index, outcome)
     if outcome.images:
         first = min(outcome.images)
         try:
-            _build(delivery, first, delivery.destination.target, delivery.destination.options, outcome)
+            _build(delivery, first, destination.target, destination.options, outcome)
         except targets.TargetError as error:
-            _tell(outcome, [str(error)])
+            outcome.tell([str(error)])
         _keep_unused(outcome)
     if len(outcome.images) > 1:
-        _tell(outcome, [f"{len(outcome.images)} variations were made; the first is applied"])
+        outcome.tell([f"{len(outcome.images)} variations were made; the first is applied"])
     bpy.ops.ed.undo_push(message="Dream Textures")
     return outcome
 
@@ -119,7 +137,7 @@ def _bring_images(delivery: Delivery, index: int, outcome: Outcome) -> None:
         try:
             paths = images.save_files(maps, words, folder)
         except images.ImageError as error:
-            _tell(outcome, [f"{error} The images are packed instead"])
+            outcome.tell([f"{error} The images are packed instead"])
     made = images.add_images(maps, words, paths)
     outcome.images[index] = {name: image.session_uid for name, image in made.items()}
 
@@ -140,7 +158,7 @@ def _build(
     outcome.material = place.material.name
     if "basecolor" in found:
         editors.show(found["basecolor"])
-    _tell(outcome, [place.note, *notes])
+    outcome.tell([place.note, *notes])
 
 
 def _present(outcome: Outcome, index: int) -> dict[str, bpy.types.Image] | None:
@@ -158,7 +176,3 @@ def _keep_unused(outcome: Outcome) -> None:
     for image in bpy.data.images:
         if image.session_uid in uids and not image.users:
             image.use_fake_user = True
-
-
-def _tell(outcome: Outcome, sentences: Iterable[str]) -> None:
-    outcome.sentences += [f"{text.rstrip('.')}." for text in sentences if text]

@@ -9,6 +9,7 @@ import bpy
 
 from .images import RECIPE
 
+REPEATS = 3
 _WITH_PANEL = frozenset({"VIEW_3D", "NODE_EDITOR", "IMAGE_EDITOR"})
 
 
@@ -31,12 +32,40 @@ def redraw_all() -> None:
 
 def show(image: bpy.types.Image) -> None:
     """Show a new texture in those Image Editors that are empty or show an earlier one of ours."""
-    for area in _areas():
-        space = area.spaces.active
-        if isinstance(space, bpy.types.SpaceImageEditor) and not space.use_image_pin:
-            shown = space.image
-            if shown is None or RECIPE in shown:
-                space.image = image
+    for _window, _area, space in _image_editors():
+        shown = space.image
+        if not space.use_image_pin and (shown is None or RECIPE in shown):
+            space.image = image
+
+
+def show_in_place_of(original: bpy.types.Image, image: bpy.types.Image, editor: int | None) -> None:
+    """Show an image three by three where the original is shown: in this editor if it still is, else in all."""
+    showing = [(window, area) for window, area, space in _image_editors() if space.image == original]
+    asked_in = [(window, area) for window, area in showing if area.as_pointer() == editor]
+    for window, area in asked_in or showing:
+        area.spaces.active.image = image  # type: ignore[union-attr]
+        show_repeats(window, area, True)
+
+
+def show_repeats(window: bpy.types.Window, area: bpy.types.Area, repeated: bool) -> None:
+    """Show an Image Editor's image alone, or with repeats and so small that three by three are seen."""
+    space = area.spaces.active
+    assert isinstance(space, bpy.types.SpaceImageEditor)
+    space.show_repeat = repeated
+    if bpy.app.background:
+        return  # nothing is drawn, and the view has no size
+    region = next(item for item in area.regions if item.type == "WINDOW")
+    with bpy.context.temp_override(window=window, screen=window.screen, area=area, region=region):
+        bpy.ops.image.view_all(fit_view=True)
+        if repeated:
+            bpy.ops.image.view_zoom_ratio(ratio=next(iter(space.zoom)) / REPEATS)
+
+
+def _image_editors() -> Iterator[tuple[bpy.types.Window, bpy.types.Area, bpy.types.SpaceImageEditor]]:
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if isinstance(area.spaces.active, bpy.types.SpaceImageEditor):
+                yield window, area, area.spaces.active
 
 
 def _areas() -> Iterator[bpy.types.Area]:

@@ -7,6 +7,7 @@ pixels: 8 bits as they came, and 16 bits for height, which Blender loads as floa
 
 from __future__ import annotations
 
+import hashlib
 import struct
 import zlib
 from dataclasses import dataclass
@@ -19,7 +20,9 @@ from .wire import protocol
 
 COMPRESSION = 6
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_GREY, _RGB = 0, 2
+_COLOUR_TYPES = {1: 0, 3: 2, 4: 6}
+"""PNG's number for grey, RGB and RGBA by how many channels there are."""
+
 _LEFT, _ABOVE = 1, 2
 
 IntegerImage = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
@@ -27,7 +30,10 @@ IntegerImage = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 @dataclass(frozen=True)
 class EncodedMap:
-    """One map, ready to become a Blender image: ``png`` is the file's bytes, ``recipe`` the text inside it."""
+    """One map, ready to become a Blender image: ``png`` is the file's bytes, ``recipe`` the text inside it.
+
+    ``sha256`` is of the pixels as they came, as a request names its source.
+    """
 
     index: int
     map: str
@@ -36,6 +42,7 @@ class EncodedMap:
     height: int
     relief: float
     recipe: str
+    sha256: str
     png: bytes
 
 
@@ -53,6 +60,7 @@ def encode(result: protocol.Result, version: str) -> EncodedMap:
         height=pixels.shape[0],
         relief=result.relief,
         recipe=recipe,
+        sha256=hashlib.sha256(result.image.data).hexdigest(),
         png=insert_text(png_bytes(pixels), protocol.RECIPE_KEYWORD, recipe),
     )
 
@@ -63,19 +71,19 @@ def pixels_of(array: protocol.Array) -> IntegerImage:
 
 
 def png_bytes(pixels: IntegerImage) -> bytes:
-    """A PNG file of ``(H, W)`` grey or ``(H, W, 3)`` RGB in 8 or 16 bits, top row first.
+    """A PNG file of ``(H, W)`` grey, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA in 8 or 16 bits, top row first.
 
     Each row is stored as differences from its left or its upper neighbour, whichever are smaller in sum: the
     heuristic that the PNG specification recommends (section 12.7).
     """
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
-    if channels not in (1, 3) or pixels.dtype.itemsize > 2 or pixels.dtype.kind != "u":
+    if channels not in _COLOUR_TYPES or pixels.dtype.itemsize > 2 or pixels.dtype.kind != "u":
         raise ValueError(f"An image of {pixels.shape} {pixels.dtype} cannot be written as a PNG file.")
     rows, columns = pixels.shape[:2]
     depth = pixels.dtype.itemsize
     big_endian = np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder(">"))
     data = big_endian.view(np.uint8).reshape(rows, -1)
-    header = struct.pack(">IIBBBBB", columns, rows, depth * 8, _RGB if channels == 3 else _GREY, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", columns, rows, depth * 8, _COLOUR_TYPES[channels], 0, 0, 0)
     packed = zlib.compress(_filter_rows(data, channels * depth).data, COMPRESSION)
     return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", packed) + _chunk(b"IEND", b"")
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import naming
-from .encode import EncodedMap
+from .encode import EncodedMap, IntegerImage
 from .wire import protocol
 
 RECIPE = "dtex_recipe"
@@ -57,19 +57,20 @@ def add_images(
     images = {}
     for number, item in enumerate(maps):
         name = naming.image_name(words, item.seed, item.map)
-        image = _packed(item, name) if paths is None else _loaded(paths[number], name)
+        image = add_image(item, name, None if paths is None else paths[number])
         # Not a colour space by name: a studio's colour configuration may have other names.
         image.colorspace_settings.is_data = item.map not in _COLOUR_MAPS
-        image[RECIPE] = item.recipe
         images[item.map] = image
     return images
 
 
-def read_source(image: bpy.types.Image) -> tuple[protocol.Array, protocol.ImageRef]:
+def read_source(image: bpy.types.Image, deep: bool = False) -> tuple[protocol.Array, protocol.ImageRef]:
     """An open image as the generator wants it: sRGB, ``uint8 (H, W, 3 or 4)``, top row first.
 
+    What is no colour, and what has 8 bits, is sent as it is stored. ``deep`` sends an image of floats as ``uint16``.
     An image larger than the generator takes is sent smaller. Raises `ImageError` where it has no pixels.
     """
+    depth = np.uint16 if deep and image.is_float else np.uint8
     width, height = image.size
     if not image.has_data and not width:
         raise ImageError(f"The source image “{image.name}” has no pixels; is its file still there?")
@@ -79,15 +80,22 @@ def read_source(image: bpy.types.Image) -> tuple[protocol.Array, protocol.ImageR
         try:
             factor = protocol.MAX_SIZE / largest
             smaller.scale(max(1, round(width * factor)), max(1, round(height * factor)))
-            pixels = _read_pixels(smaller)
+            pixels = _read_pixels(smaller, depth)
         finally:
             bpy.data.images.remove(smaller)
     else:
-        pixels = _read_pixels(image)
+        pixels = _read_pixels(image, depth)
     name = re.sub(r"[\\/:\x00]", "_", Path(image.filepath).name or image.name)
     data = pixels.tobytes()
     reference = protocol.ImageRef(hashlib.sha256(data).hexdigest(), pixels.shape[1], pixels.shape[0], name)
-    return protocol.Array("uint8", pixels.shape, data), reference
+    return protocol.Array(pixels.dtype.name, pixels.shape, data), reference
+
+
+def add_image(item: EncodedMap, name: str, path: Path | None) -> bpy.types.Image:
+    """One picture as an image of this name: from its file, or packed where ``path`` is None."""
+    image = _packed(item, name) if path is None else _loaded(path, name)
+    image[RECIPE] = item.recipe
+    return image
 
 
 def _loaded(path: Path, name: str) -> bpy.types.Image:
@@ -107,22 +115,44 @@ def _packed(item: EncodedMap, name: str) -> bpy.types.Image:
     return image
 
 
-def _read_pixels(image: bpy.types.Image) -> npt.NDArray[np.uint8]:
+def exceeds_white(image: bpy.types.Image) -> bool:
+    """Whether an image of floats holds values above 1, which no map has room for."""
+    return image.is_float and bool((_stored_pixels(image)[..., :3] > 1.0).any())
+
+
+def save_file(data: bytes, name: str, folder: Path) -> Path:
+    """Write one file under this name or the next free one. Raises `ImageError`."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = naming.unique(folder / name)
+        _write_whole(path, data)
+    except OSError as error:
+        raise ImageError(f"“{folder}” cannot be written: {error.strerror or error}.") from error
+    return path
+
+
+def _stored_pixels(image: bpy.types.Image) -> npt.NDArray[np.float32]:
+    """``(H, W, C)``, bottom row first."""
     width, height = image.size
     flat = np.empty(width * height * image.channels, np.float32)
     image.pixels.foreach_get(flat)  # type: ignore[arg-type]
-    pixels = flat.reshape(height, width, image.channels)[::-1]
+    return flat.reshape(height, width, image.channels)
+
+
+def _read_pixels(image: bpy.types.Image, depth: type[np.unsignedinteger]) -> IntegerImage:
+    pixels = _stored_pixels(image)[::-1]
     if image.channels < 3:
         pixels = np.concatenate([np.repeat(pixels[..., :1], 3, axis=2), pixels[..., 1:]], axis=2)
     colour, alpha = pixels[..., :3], pixels[..., 3:]
     if image.is_float:
-        if alpha.size:
+        if alpha.size and image.alpha_mode in ("STRAIGHT", "PREMUL"):
             colour = colour / np.maximum(alpha, np.float32(1e-6))  # Blender keeps floats premultiplied
         if not image.colorspace_settings.is_data:
             colour = _srgb_from_linear(colour)
     parts = [colour] if not alpha.size or bool((alpha >= 1.0).all()) else [colour, alpha]
     joined = np.concatenate(parts, axis=2)
-    return np.ascontiguousarray((np.clip(joined, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8))
+    levels = np.clip(joined, 0.0, 1.0) * np.float32(np.iinfo(depth).max) + np.float32(0.5)
+    return np.ascontiguousarray(levels.astype(depth))
 
 
 def _srgb_from_linear(linear: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

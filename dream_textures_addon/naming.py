@@ -30,6 +30,11 @@ def unique(path: Path) -> Path:
     return candidate
 
 
+def tiled_file(name: str) -> str:
+    """The file name of a picture that was made to tile, from what it was called."""
+    return protocol.naming.tiled_file(slug(name))
+
+
 def unique_stem(folder: Path, stem: str) -> str:
     """The stem, or with ``-2``, ``-3`` ..., of which no map lies in the folder, so that a set stays together."""
     candidate, number = stem, 2

@@ -7,7 +7,7 @@ import bpy.utils.previews
 import numpy as np
 import numpy.typing as npt
 
-from .encode import pixels_of
+from .encode import IntegerImage, pixels_of
 from .wire import protocol
 
 SIDE = 256
@@ -17,15 +17,16 @@ _collection: bpy.utils.previews.ImagePreviewCollection | None = None
 
 
 def show(key: str, array: protocol.Array) -> None:
-    """Show this ``uint8 (H, W, 3)`` picture under the key; it replaces an earlier one."""
+    """Show this picture, ``(H, W, 3 or 4)`` in 8 or 16 bits, under the key; it replaces an earlier one."""
     assert _collection is not None
-    pixels = shrink(pixels_of(array)) / np.float32(255.0)
+    levels = pixels_of(array)
+    pixels = shrink(levels) / np.float32(np.iinfo(levels.dtype).max)
     rows, columns = pixels.shape[:2]
     preview = _collection.get(key) or _collection.new(key)
     preview.image_size = (columns, rows)
-    opaque = np.ones((rows, columns, 4), np.float32)
-    opaque[..., :3] = pixels[::-1]
-    preview.image_pixels_float.foreach_set(opaque.ravel())  # type: ignore[attr-defined]
+    flipped = np.ones((rows, columns, 4), np.float32)
+    flipped[..., : pixels.shape[2]] = pixels[::-1]
+    preview.image_pixels_float.foreach_set(flipped.ravel())  # type: ignore[attr-defined]
 
 
 def icon(key: str) -> int:
@@ -47,7 +48,7 @@ def key_of(job: str, index: int) -> str:
     return f"{job}:{index}"
 
 
-def shrink(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+def shrink(pixels: IntegerImage) -> npt.NDArray[np.float32]:
     """The mean of whole blocks, so that the longer side is between one and two times `SIDE` at most."""
     factor = max(1, max(pixels.shape[:2]) // SIDE)
     rows, columns = max(1, pixels.shape[0] // factor), max(1, pixels.shape[1] // factor)

@@ -10,7 +10,7 @@ import traceback
 
 import bpy
 
-from . import editors, preview
+from . import editors, preview, seamless
 from .delivery import Delivery, deliver
 from .jobs import Job, JobState
 from .runtime_state import runtime
@@ -69,7 +69,8 @@ def deliver_job(job: Job) -> None:
         if job.state is JobState.FAILED:
             delivery.drop_incomplete(len(job.request.maps))
         if delivery.indices:
-            deliver(delivery)
+            put = seamless.deliver if seamless.concerns(delivery) else deliver
+            put(delivery)
     except Exception as error:
         # The last line of defence: an exception would end the timer, and the artist would wait for ever.
         job.state = JobState.FAILED
@@ -85,7 +86,7 @@ def is_for_other_file(job: Job) -> bool:
         isinstance(delivery, Delivery)
         and job.state is JobState.DONE
         and not delivery.settled
-        and delivery.destination.document != runtime().document
+        and delivery.document != runtime().document
     )
 
 
@@ -108,7 +109,7 @@ def _is_waiting(job: Job) -> bool:
         isinstance(delivery, Delivery)
         and job.state in (JobState.DONE, JobState.FAILED)
         and not delivery.settled
-        and delivery.destination.document == runtime().document
+        and delivery.document == runtime().document
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import bpy
 
 from . import preview, pump
-from .compose import Order, Wishes, destination
+from .compose import Order, Wishes
 from .delivery import Delivery
 from .images import ImageError
 from .jobs import Job, JobState
@@ -21,9 +21,10 @@ SILENCE_SECONDS = 3600.0
 """In background mode: how long a generator may say nothing at all before its job is given up."""
 
 
-def submit(
-    operator: bpy.types.Operator, context: bpy.types.Context, compose: Callable[[Wishes], Order]
-) -> set[str]:
+Compose = Callable[[bpy.types.Context, Wishes], Order]
+
+
+def submit(operator: bpy.types.Operator, context: bpy.types.Context, compose: Compose) -> set[str]:
     """Send what ``compose`` makes of the settings; the operator's return value.
 
     With a window it returns at once and the timer does the rest. In background mode it returns when the material
@@ -47,18 +48,17 @@ def submit(
     return _tell(operator, job)
 
 
-def start(context: bpy.types.Context, wishes: Wishes, compose: Callable[[Wishes], Order]) -> Job:
+def start(context: bpy.types.Context, wishes: Wishes, compose: Compose) -> Job:
     """Send the request and put its job on the board. Returns at once.
 
     Raises `LaunchError`, `RequestError`, `ImageError` and `TargetError`, each with a sentence.
     """
     state = runtime()
-    order = compose(wishes)
-    place = destination(context, wishes, order.words, state.document)
+    order = compose(context, wishes)
     session = state.ready_session()
     _forget_delivered(state)
     name = session.submit(order.request, order.source, previews=not bpy.app.background)
-    return state.board.add(name, order.request, Delivery(place))
+    return state.board.add(name, order.request, Delivery(order.destination, state.document))
 
 
 def sentences(job: Job) -> list[str]:
@@ -84,6 +84,6 @@ def _tell(operator: bpy.types.Operator, job: Job) -> set[str]:
 def _forget_delivered(state: Runtime) -> None:
     """Let go of the pixels of earlier jobs, but for those that wait to be applied to another file."""
     for job in state.board:
-        if job.over and not pump.is_for_other_file(job):
+        if job.over and not (pump.is_for_other_file(job) and job.target.applies):  # type: ignore[union-attr]
             preview.forget(*(preview.key_of(job.id, index) for index in job.indices))
             state.board.remove(job.id)

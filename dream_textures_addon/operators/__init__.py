@@ -10,11 +10,24 @@ from . import (
     generate,
     generator_process,
     make_maps,
+    make_seamless,
     save_maps,
+    show_tiled,
     use_image,
 )
 
-_MODULES = (generate, make_maps, cancel, apply_material, use_image, save_maps, copy_report, generator_process)
+_MODULES = (
+    generate,
+    make_maps,
+    make_seamless,
+    cancel,
+    apply_material,
+    use_image,
+    show_tiled,
+    save_maps,
+    copy_report,
+    generator_process,
+)
 
 
 def register() -> None:

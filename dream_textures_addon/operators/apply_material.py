@@ -19,7 +19,10 @@ def _finished(name: str) -> Job | None:
     jobs = [
         job
         for job in runtime().board
-        if job.state is JobState.DONE and isinstance(job.target, delivery.Delivery) and job.target.indices
+        if job.state is JobState.DONE
+        and isinstance(job.target, delivery.Delivery)
+        and job.target.applies
+        and job.target.indices
     ]
     if name:
         return next((job for job in jobs if job.id == name), None)

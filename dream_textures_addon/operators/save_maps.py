@@ -15,7 +15,11 @@ from ..runtime_state import runtime
 
 
 def _latest() -> Delivery | None:
-    made = [job.target for job in runtime().board if isinstance(job.target, Delivery) and job.target.indices]
+    made = [
+        job.target
+        for job in runtime().board
+        if isinstance(job.target, Delivery) and job.target.applies and job.target.indices
+    ]
     return made[-1] if made else None
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tab in the sidebar of the Image Editor."""
+"""The tab in the sidebar of the Image Editor, and what is added to its Image menu."""
 
 from __future__ import annotations
 
@@ -14,19 +14,23 @@ class DTEX_PT_image_editor(SidebarPanel, bpy.types.Panel):
     bl_idname = "DTEX_PT_image_editor"
     bl_space_type = "IMAGE_EDITOR"
 
-    def draw(self, context: bpy.types.Context) -> None:
-        """The whole tab, and a switch that shows whether the image tiles."""
-        super().draw(context)
-        space = context.space_data
-        if isinstance(space, bpy.types.SpaceImageEditor) and space.image is not None:
-            self.layout.prop(space, "show_repeat", text="Show Tiled")
+
+def draw_menu(menu: bpy.types.Menu, context: bpy.types.Context) -> None:
+    """What is added to the Image menu of the Image Editor."""
+    space = context.space_data
+    if isinstance(space, bpy.types.SpaceImageEditor) and space.image is not None:
+        menu.layout.separator()
+        menu.layout.operator("dtex.make_seamless")
+        menu.layout.operator("dtex.show_tiled")
 
 
 def register() -> None:
-    """Show the tab."""
+    """Show the tab and the entries of the menu."""
     bpy.utils.register_class(DTEX_PT_image_editor)
+    bpy.types.IMAGE_MT_image.append(draw_menu)
 
 
 def unregister() -> None:
-    """Hide the tab."""
+    """Hide them."""
+    bpy.types.IMAGE_MT_image.remove(draw_menu)
     bpy.utils.unregister_class(DTEX_PT_image_editor)

@@ -38,6 +38,7 @@ class SidebarPanel:
         width = context.region.width
         _draw_prompt(layout, settings, width)
         draw_result(layout, runtime(), width)
+        _draw_image(layout, settings, context.space_data)
         _draw_source(layout, settings)
         _draw_texture(layout, settings)
         _draw_model(layout, settings)
@@ -64,6 +65,23 @@ def _draw_prompt(layout: bpy.types.UILayout, settings: DTEX_PG_settings, width: 
     button.operator("dtex.generate", text="Generate Next" if running else "Generate", icon="SHADERFX")
 
 
+def _draw_image(
+    layout: bpy.types.UILayout, settings: DTEX_PG_settings, space: bpy.types.Space | None
+) -> None:
+    """In an Image Editor: what can be done with the image that it shows."""
+    if not isinstance(space, bpy.types.SpaceImageEditor) or space.image is None:
+        return
+    header, body = layout.panel("dtex_image")
+    header.label(text="This Image")
+    if body is None:
+        return
+    column = body.column(align=True)
+    column.operator("dtex.make_seamless", icon="TEXTURE")
+    if not settings.uses_builtin:
+        column.operator("dtex.make_seamless", text="Make Seamless with the Model").use_model = True
+    column.operator("dtex.show_tiled", icon="MESH_GRID", depress=space.show_repeat)
+
+
 def _draw_source(layout: bpy.types.UILayout, settings: DTEX_PG_settings) -> None:
     header, body = layout.panel("dtex_source", default_closed=True)
     header.label(text="Start from an Image")
@@ -77,6 +95,7 @@ def _draw_source(layout: bpy.types.UILayout, settings: DTEX_PG_settings) -> None
     if settings.source is not None:
         body.prop(settings, "strength")
         body.operator("dtex.make_maps")
+        body.operator("dtex.make_seamless").image = settings.source.name
 
 
 def _draw_texture(layout: bpy.types.UILayout, settings: DTEX_PG_settings) -> None:

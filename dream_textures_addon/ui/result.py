@@ -10,11 +10,11 @@ from ..delivery import Delivery
 from ..jobs import Job, JobState
 from ..runtime_state import Runtime
 from ..submission import sentences
+from .seams import draw_figures, seam_line
 from .text import unscaled, wrapped
 
 _UNIT = 20.0
 """Blender draws icons of scale 1 with so many pixels, and the region's margins take about three times as many."""
-_AXES = (("x", "X"), ("y", "Y"))
 
 
 def draw_result(layout: bpy.types.UILayout, state: Runtime, width: int) -> None:
@@ -26,29 +26,11 @@ def draw_result(layout: bpy.types.UILayout, state: Runtime, width: int) -> None:
         _draw_running(layout, state, active, width)
         return
     for job in state.board:
-        if job is not state.board.latest and pump.is_for_other_file(job):
+        if job is not state.board.latest and pump.is_for_other_file(job) and _applies(job):
             _draw_waiting(layout, job, width)
     latest = state.board.latest
     if latest is not None:
         _draw_over(layout, latest, width)
-
-
-def seam_line(job: Job, index: int = 0) -> tuple[str, bool]:
-    """What was measured at the borders of an image's maps, in words, and whether all is as it was wanted."""
-    reports = [(result.map, result.seams, result.recipe) for result in job.results if result.index == index]
-    if not reports:
-        return "", True
-    wanted = {"both": "xy", "x": "x", "y": "y"}.get(str(reports[0][2].get("seamless")), "")
-    broken = [
-        f"{name} in {label}"
-        for name, seams, _ in reports
-        for axis, label in _AXES
-        if axis in wanted and seams.get(axis, {}).get("tiles") is False
-    ]
-    if broken:
-        return f"Does not tile: {', '.join(broken)}", False
-    axes = " and ".join(label for axis, label in _AXES if axis in wanted)
-    return (f"Tiles in {axes}", True) if axes else ("Made without tiling", True)
 
 
 def picture_scale(width: int) -> float:
@@ -96,13 +78,19 @@ def _draw_over(layout: bpy.types.UILayout, job: Job, width: int) -> None:
         wrapped(box, sentence, width, "INFO")
     if pump.is_for_other_file(job):
         wrapped(box, "This was made for another file.", width, "INFO")
-    row = box.row(align=True)
-    row.operator("dtex.save_maps", icon="FILE_FOLDER")
+    if _applies(job):
+        row = box.row(align=True)
+        row.operator("dtex.save_maps", icon="FILE_FOLDER")
+    draw_figures(layout, job)
+
+
+def _applies(job: Job) -> bool:
+    """Whether a job made a texture for a material."""
+    return isinstance(job.target, Delivery) and job.target.applies
 
 
 def _draw_apply(box: bpy.types.UILayout, job: Job, index: int) -> None:
-    made = job.target
-    if job.state is not JobState.DONE or not isinstance(made, Delivery):
+    if job.state is not JobState.DONE or not _applies(job):
         return
     row = box.row(align=True)
     if len(job.indices) > 1:

@@ -124,11 +124,6 @@ class Request:
         source = self.source
         if source is None:
             raise RequestError("Choose the image that is to be made to tile.")
-        if min(source.width, source.height) < MIN_SIZE:
-            raise RequestError(
-                f"An image of {source.width} x {source.height} pixels is too small to be made to tile; "
-                f"each side must have at least {MIN_SIZE}."
-            )
         if (self.width, self.height) != (source.width, source.height):
             raise RequestError(
                 f"An image that is made to tile keeps its size, which is {source.width} x {source.height}."

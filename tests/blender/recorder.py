@@ -47,7 +47,12 @@ class Recorder:
         assert options.keys() <= set(allowed)
         self.props.append(name)
 
-    def operator(self, idname: str, *, text: str | None = None, icon: str = "NONE") -> Any:
+    def separator(self) -> None:
+        """A gap."""
+
+    def operator(
+        self, idname: str, *, text: str | None = None, icon: str = "NONE", depress: bool = False
+    ) -> Any:
         """A button; its operator must exist."""
         module, name = idname.split(".")
         kind = getattr(getattr(bpy.ops, module), name).get_rna_type()

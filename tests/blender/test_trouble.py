@@ -126,7 +126,7 @@ def test_images_made_before_a_failure_are_kept(cube: bpy.types.Object, runtime: 
     request = protocol.Request(
         prompt="red bricks", seed=7, count=2, width=32, height=32, maps=("basecolor", "roughness")
     )
-    job = runtime.board.add("broken", request, submodule("delivery").Delivery(plan))
+    job = runtime.board.add("broken", request, submodule("delivery").Delivery(plan, runtime.document))
     half = protocol.Result("broken", 1, 8, "basecolor", {}, first[0].recipe, 0.1, first[0].image)
     for result in first:
         pump.take(

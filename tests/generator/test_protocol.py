@@ -311,7 +311,7 @@ def test_a_request_out_of_range_says_so_in_a_sentence(change: dict, words: str) 
         ({"seamless": "off"}, "both, x or y"),
         ({"maps": list(MAPS)}, "basecolor and no other map"),
         ({"count": 2}, "One request makes one image"),
-        ({"source": TILE["source"] | {"width": 8}, "width": 64}, "8 x 48 pixels is too small"),
+        ({"source": TILE["source"] | {"width": 8}, "width": 8}, "width must be a whole number from 16"),
     ],
 )
 def test_what_cannot_be_made_to_tile_is_told_in_a_sentence(change: dict, words: str) -> None:

@@ -1,0 +1,393 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make Seamless: any open image, and what must stay as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import bpy
+import numpy as np
+import pytest
+
+from .conftest import image_pixels, own_nodes, submodule
+from .recorder import Recorder
+from .test_panels import drawn
+from .test_source import picture
+
+
+def photo(height: int = 96, width: int = 128, alpha: bool = False) -> np.ndarray:
+    """Grain in uneven light, ``(H, W, 4)``: no side fits its opposite."""
+    rows, columns = np.mgrid[0:height, 0:width]
+    grey = 0.2 + 0.4 * columns / width + 0.2 * rows / height
+    pixels = np.ones((height, width, 4), np.float32)
+    pixels[..., :3] = (grey + np.random.default_rng(3).normal(0, 0.03, grey.shape))[..., None] * (1, 0.8, 0.6)
+    if alpha:
+        pixels[..., 3] = np.linspace(0.3, 1.0, height)[:, None]
+    return np.round(np.clip(pixels, 0, 1) * 255).astype(np.float32) / np.float32(255)
+
+
+def waves() -> np.ndarray:
+    """A picture that tiles."""
+    rows, columns = np.mgrid[0:96, 0:128] * (2 * np.pi)
+    pixels = np.ones((96, 128, 4), np.float32)
+    pixels[..., :3] = (0.5 + 0.2 * np.sin(columns / 32) + 0.2 * np.cos(rows / 24))[..., None]
+    return pixels
+
+
+def data_picture(name: str, pixels: np.ndarray, *, is_float: bool = False) -> bpy.types.Image:
+    """An open image that holds no colours; its colour space comes first, for changing it empties an image."""
+    image = bpy.data.images.new(name, pixels.shape[1], pixels.shape[0], alpha=True, float_buffer=is_float)
+    image.colorspace_settings.name = "Non-Color"
+    image.pixels.foreach_set(np.ascontiguousarray(pixels[::-1], np.float32).ravel())
+    image.update()
+    return image
+
+
+def stored(image: bpy.types.Image) -> np.ndarray:
+    """The pixels of an image of bytes as bytes, top row first."""
+    return np.round(image_pixels(image)[::-1] * 255).astype(np.uint8)
+
+
+def received(runtime: Any) -> np.ndarray:
+    """The pixels that the generator sent for the latest job."""
+    (result,) = runtime.board.latest.results
+    return submodule("encode").pixels_of(result.image)
+
+
+def made_of(name: str) -> bpy.types.Image:
+    return bpy.data.images[f"{name} Seamless"]
+
+
+def make(**options: Any) -> None:
+    assert bpy.ops.dtex.make_seamless(**options) == {"FINISHED"}
+
+
+@pytest.fixture
+def seams(runtime: Any) -> Callable[[], tuple[dict, dict]]:
+    """The reports of the latest job: after and before."""
+
+    def reports() -> tuple[dict, dict]:
+        (result,) = runtime.board.latest.results
+        return result.seams, result.before
+
+    return reports
+
+
+@pytest.fixture
+def editor(scene: bpy.types.Scene) -> Iterator[bpy.types.SpaceImageEditor]:
+    """An Image Editor in the window that Blender keeps even where it draws none."""
+    (window,) = bpy.context.window_manager.windows
+    area = window.screen.areas[0]
+    area.type = "IMAGE_EDITOR"
+    region = next(item for item in area.regions if item.type == "WINDOW")
+    with bpy.context.temp_override(window=window, screen=window.screen, area=area, region=region):
+        yield area.spaces.active
+
+
+def test_a_new_image_tiles_and_the_original_stays(
+    scene: bpy.types.Scene, seams: Callable[[], tuple[dict, dict]]
+) -> None:
+    original = picture("wall.png", photo())
+    was = stored(original)
+    make(image="wall.png")
+    after, before = seams()
+    assert [before[axis]["tiles"] for axis in "xy"] == [False, False]
+    assert [after[axis]["tiles"] for axis in "xy"] == [True, True]
+    made = made_of("wall")
+    assert tuple(made.size) == (128, 96)
+    assert np.array_equal(stored(original), was)
+    assert made.packed_file, "this file was never saved"
+    assert made.use_fake_user, "nothing else keeps it"
+
+
+def test_no_material_is_touched(cube: bpy.types.Object) -> None:
+    picture("wall.png", photo())
+    make(image="wall.png")
+    assert not own_nodes(cube.active_material)
+
+
+def test_the_pixels_arrive_as_the_generator_made_them(scene: bpy.types.Scene, runtime: Any) -> None:
+    picture("wall.png", photo())
+    make(image="wall.png")
+    assert np.array_equal(stored(made_of("wall"))[..., :3], received(runtime))
+
+
+def test_beside_a_saved_file_it_becomes_a_file(scene: bpy.types.Scene, tmp_path: Path) -> None:
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
+    for _ in range(2):
+        picture("Old Wall.jpg", photo())
+        make(image="Old Wall.jpg")
+    names = sorted(path.name for path in (tmp_path / "textures").iterdir())
+    assert names == ["old-wall_tiled-2.png", "old-wall_tiled.png"]
+    assert made_of("Old Wall").filepath == "//textures/old-wall_tiled.png"
+    make(image="Old Wall.jpg", store="pack")
+    assert made_of("Old Wall") and len(list((tmp_path / "textures").iterdir())) == 2
+
+
+@pytest.mark.parametrize("axes", ["x", "y"])
+def test_the_axes_are_the_panels_or_the_scripts(
+    scene: bpy.types.Scene, seams: Callable[[], tuple[dict, dict]], axes: str
+) -> None:
+    picture("wall.png", photo())
+    other = "y" if axes == "x" else "x"
+    scene.dtex.seamless = axes
+    make(image="wall.png")
+    assert (seams()[0][axes]["tiles"], seams()[0][other]["tiles"]) == (True, False)
+    make(image="wall.png", seamless=other)
+    assert (seams()[0][other]["tiles"], seams()[0][axes]["tiles"]) == (True, False)
+
+
+def test_off_in_the_panel_means_both_here(scene: bpy.types.Scene, runtime: Any) -> None:
+    picture("wall.png", photo())
+    scene.dtex.seamless = "off"
+    make(image="wall.png")
+    assert runtime.board.latest.request.seamless == "both"
+
+
+def test_the_panel_says_how_it_was_before(scene: bpy.types.Scene) -> None:
+    picture("wall.png", photo())
+    make(image="wall.png")
+    panel = drawn(width=900)
+    assert any(text.startswith("Tiles in X and Y (before: ") for text in panel.texts)
+    assert any("wall Seamless" in text for text in panel.texts)
+    assert "Before X" in panel.texts
+    assert not any("apply_material" in name or "save_maps" in name for name in panel.operators)
+
+
+def test_transparency_is_kept(scene: bpy.types.Scene, runtime: Any) -> None:
+    picture("leaf.png", photo(alpha=True))
+    make(image="leaf.png")
+    assert received(runtime).shape == (96, 128, 4)
+    assert np.array_equal(stored(made_of("leaf")), received(runtime))
+
+
+@pytest.mark.parametrize("mode", ["STRAIGHT", "PREMUL", "CHANNEL_PACKED", "NONE"])
+def test_the_alpha_mode_means_the_same_afterwards(scene: bpy.types.Scene, tmp_path: Path, mode: str) -> None:
+    painted = picture("painted", photo(alpha=True))
+    painted.filepath_raw, painted.file_format = str(tmp_path / "leaf.png"), "PNG"
+    painted.save()
+    original = bpy.data.images.load(str(tmp_path / "leaf.png"))
+    original.alpha_mode = mode
+    seen = image_pixels(original)[::-1]
+    make(image="leaf.png", seamless="x")
+    made = image_pixels(made_of("leaf"))[::-1]
+    assert made_of("leaf").alpha_mode == ("STRAIGHT" if mode == "PREMUL" else mode)
+    # Up to light that was evened out, it looks as it did.
+    assert np.allclose(made.mean(axis=(0, 1)), seen.mean(axis=(0, 1)), atol=0.06)
+
+
+def test_data_are_taken_as_they_are_stored(scene: bpy.types.Scene, runtime: Any) -> None:
+    data_picture("normal.png", photo())
+    make(image="normal.png")
+    made = made_of("normal")
+    assert made.colorspace_settings.is_data
+    assert made.colorspace_settings.name == "Non-Color"
+    assert np.array_equal(stored(made)[..., :3], received(runtime))
+
+
+@pytest.mark.parametrize("is_data", [True, False])
+def test_a_float_image_keeps_its_look_and_its_fine_steps(
+    scene: bpy.types.Scene, runtime: Any, is_data: bool
+) -> None:
+    original = (data_picture if is_data else picture)("relief", photo(), is_float=True)
+    make(image="relief")
+    made = made_of("relief")
+    assert received(runtime).dtype == np.uint16
+    assert made.is_float, "16 bits"
+    assert made.colorspace_settings.is_data == is_data
+    before, after = image_pixels(original)[..., :3], image_pixels(made)[..., :3]
+    assert np.allclose(before.mean(axis=(0, 1)), after.mean(axis=(0, 1)), atol=0.02)
+    assert len(np.unique(after[..., 0])) > 256
+
+
+def test_light_that_no_map_has_room_for_is_told(scene: bpy.types.Scene, runtime: Any) -> None:
+    picture("lamp", photo() * 3, is_float=True)
+    make(image="lamp")
+    (sentence, *_) = submodule("submission").sentences(runtime.board.latest)
+    assert sentence == "Values of “lamp” above 1 were cut off."
+
+
+def test_an_image_that_tiles_is_shown_and_not_copied(
+    editor: bpy.types.SpaceImageEditor, runtime: Any
+) -> None:
+    original = picture("waves.png", waves())
+    editor.image = original
+    images = len(bpy.data.images)
+    make()
+    assert len(bpy.data.images) == images
+    assert editor.image == original
+    assert editor.show_repeat
+    assert any("tiles already" in text for text in submodule("submission").sentences(runtime.board.latest))
+
+
+def test_the_editor_shows_the_result_in_place_of_the_original_three_by_three(
+    editor: bpy.types.SpaceImageEditor,
+) -> None:
+    editor.image = picture("wall.png", photo())
+    editor.show_repeat = False
+    make()
+    assert editor.image == made_of("wall")
+    assert editor.show_repeat
+
+
+def test_an_editor_that_shows_something_else_by_now_is_left_alone(
+    editor: bpy.types.SpaceImageEditor, begin: Callable[[], Any], drain: Callable[..., None]
+) -> None:
+    editor.image = picture("wall.png", photo())
+    job = begin()
+    editor.image = other = picture("other.png", waves())
+    drain(lambda: job.target.settled)
+    assert made_of("wall")
+    assert editor.image == other
+    assert not editor.show_repeat
+
+
+def test_three_by_three_is_a_switch(editor: bpy.types.SpaceImageEditor) -> None:
+    editor.image = picture("wall.png", photo())
+    bpy.ops.dtex.show_tiled()
+    assert editor.show_repeat
+    bpy.ops.dtex.show_tiled()
+    assert not editor.show_repeat
+    editor.image = None
+    assert not bpy.ops.dtex.show_tiled.poll()
+
+
+@pytest.fixture
+def begin(scene: bpy.types.Scene) -> Callable[[], Any]:
+    """Press the button as in a window: it returns at once."""
+
+    def press() -> Any:
+        image = bpy.data.images["wall.png"]
+        parts, compose = submodule("seamless"), submodule("compose")
+        return submodule("submission").start(
+            bpy.context,
+            compose.Wishes(scene.dtex),
+            lambda context, wishes: parts.compose(context, wishes, image, False, False),
+        )
+
+    return press
+
+
+def test_it_arrives_although_the_original_was_removed(
+    scene: bpy.types.Scene, begin: Callable[[], Any], drain: Callable[..., None]
+) -> None:
+    original = data_picture("wall.png", photo())
+    job = begin()
+    bpy.data.images.remove(original)
+    drain(lambda: job.target.settled)
+    assert job.state.value == "done"
+    assert made_of("wall").colorspace_settings.is_data
+
+
+def test_it_is_made_of_the_pixels_as_they_were_when_asked(
+    scene: bpy.types.Scene, begin: Callable[[], Any], drain: Callable[..., None]
+) -> None:
+    original = picture("wall.png", photo())
+    job = begin()
+    original.pixels.foreach_set(np.zeros(96 * 128 * 4, np.float32))
+    original.name = "black"
+    drain(lambda: job.target.settled)
+    assert image_pixels(made_of("wall"))[..., :3].mean() > 0.2
+
+
+def test_one_step_of_undo_takes_it_back(scene: bpy.types.Scene) -> None:
+    picture("wall.png", photo()).use_fake_user = True
+    bpy.ops.ed.undo_push(message="Open")
+    bpy.data.objects["Cube"].location.x = 2.0
+    bpy.ops.ed.undo_push(message="Move")
+    make(image="wall.png")
+    assert "wall Seamless" in bpy.data.images
+    bpy.ops.ed.undo()
+    assert "wall Seamless" not in bpy.data.images
+    assert "wall.png" in bpy.data.images
+    assert bpy.data.objects["Cube"].location.x == 2.0
+
+
+def test_it_waits_for_its_own_file_and_is_not_put_into_another(
+    scene: bpy.types.Scene, begin: Callable[[], Any], drain: Callable[..., None], runtime: Any
+) -> None:
+    picture("wall.png", photo())
+    job = begin()
+    bpy.ops.wm.read_homefile(use_factory_startup=True)
+    drain(lambda: job.over)
+    assert "wall Seamless" not in bpy.data.images
+    assert "This was made for another file." in drawn(width=900).texts
+    bpy.context.scene.dtex.random_seed = False
+    bpy.ops.dtex.generate(prompt="red bricks", width=32)
+    assert runtime.board.get(job.id) is None, "it can never be put anywhere"
+
+
+def test_the_source_in_the_sidebar_becomes_the_new_image(scene: bpy.types.Scene) -> None:
+    scene.dtex.source = picture("wall.png", photo())
+    assert "dtex.make_seamless" in drawn().operators
+    make()
+    assert scene.dtex.source == made_of("wall")
+
+
+def test_what_is_no_picture_is_refused_in_a_sentence(scene: bpy.types.Scene) -> None:
+    with pytest.raises(RuntimeError, match="Choose the image"):
+        bpy.ops.dtex.make_seamless()
+    with pytest.raises(RuntimeError, match="No image named “gone”"):
+        bpy.ops.dtex.make_seamless(image="gone")
+    image = picture("wall.png", photo())
+    for kind, words in (
+        ("MOVIE", "movie"),
+        ("SEQUENCE", "sequence"),
+        ("TILED", "UDIM"),
+    ):
+        image.source = kind
+        with pytest.raises(RuntimeError, match=words):
+            bpy.ops.dtex.make_seamless(image="wall.png")
+    picture("tiny", photo(8, 8))
+    with pytest.raises(RuntimeError, match="“tiny” has less than 16 pixels"):
+        bpy.ops.dtex.make_seamless(image="tiny")
+
+
+def test_the_render_result_is_refused_in_a_sentence(scene: bpy.types.Scene) -> None:
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples = 1
+    scene.render.resolution_x = scene.render.resolution_y = 16
+    bpy.ops.render.render()
+    with pytest.raises(RuntimeError, match="render result"):
+        bpy.ops.dtex.make_seamless(image="Render Result")
+
+
+def test_a_missing_file_is_named(scene: bpy.types.Scene, tmp_path: Path) -> None:
+    image = bpy.data.images.new("gone.png", 4, 4)
+    image.source, image.filepath = "FILE", str(tmp_path / "gone.png")
+    with pytest.raises(RuntimeError, match=r"gone\.png.*has no pixels"):
+        bpy.ops.dtex.make_seamless(image="gone.png")
+
+
+def test_names_stay_within_what_blender_keeps(scene: bpy.types.Scene) -> None:
+    picture("ü" * 31, photo())
+    make(image="ü" * 31)
+    (made,) = [image for image in bpy.data.images if image.name.endswith(" Seamless")]
+    assert made.name == "ü" * 27 + " Seamless"
+
+
+def test_the_image_editor_offers_it_in_its_panel_and_its_menu(editor: bpy.types.SpaceImageEditor) -> None:
+    editor.image = picture("wall.png", photo())
+    panel = Recorder()
+    submodule("ui.panels")._draw_image(panel, bpy.context.scene.dtex, editor)
+    assert panel.operators == ["dtex.make_seamless", "dtex.show_tiled"]
+    bpy.context.scene.dtex.model = "folder"
+    panel = Recorder()
+    submodule("ui.panels")._draw_image(panel, bpy.context.scene.dtex, editor)
+    assert "dtex.make_seamless: Make Seamless with the Model" in panel.operators
+    menu = SimpleNamespace(layout=Recorder())
+    submodule("ui.image_editor").draw_menu(menu, SimpleNamespace(space_data=editor))
+    assert menu.layout.operators == ["dtex.make_seamless", "dtex.show_tiled"]
+
+
+def test_the_model_is_asked_only_when_it_is_meant(scene: bpy.types.Scene, tmp_path: Path) -> None:
+    scene.dtex.model, scene.dtex.model_folder = "folder", str(tmp_path)
+    picture("wall.png", photo())
+    make(image="wall.png")
+    with pytest.raises(RuntimeError, match=r"model_index\.json"):
+        bpy.ops.dtex.make_seamless(image="wall.png", use_model=True)
+    with pytest.raises(RuntimeError, match="no model"):
+        bpy.ops.dtex.make_seamless(image="wall.png", model="/nowhere")
