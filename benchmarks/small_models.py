@@ -10,16 +10,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
 
-import diffusers
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+diffusers: Any = import_module("diffusers")  # type checkers cannot see what it loads when asked
 WORDS = 8  # channels of the text's embedding
 SECOND_WORDS = 6  # and of its pooled one
 FLOAT32 = 2e-6

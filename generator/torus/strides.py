@@ -24,6 +24,9 @@ def stride_of(module: nn.Module) -> int:
     """
     module = getattr(module, "_orig_mod", module)  # what torch.compile puts around
     name = type(module).__name__
+    several: Any = getattr(module, "nets", None) or getattr(module, "adapters", None)
+    if several:  # MultiControlNetModel and MultiAdapter
+        return max(stride_of(part) for part in several)
     config: Any = getattr(module, "config", {})
     if name in _PACKED:
         return _PACKED[name]

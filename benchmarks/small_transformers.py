@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Small random transformers that are told where each token lies, called as their pipelines call them.
+
+Their positions take part as in trained models: as many rotary channels for rows as for columns, and tables of
+sin-cos positions that are cut (SD3) or stretched (PixArt, Sana) to the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from small_models import SANA, WORDS, diffusers, loud, noise
+from torch import Tensor, nn
+
+TOKENS = 7  # of text
+CHANNELS = 4  # of latents
+
+
+@dataclass(frozen=True)
+class Denoiser:
+    """``call`` maps latents ``(1, 4, H, W)`` and a time from 1 (noise) to 0 to a prediction of the same shape."""
+
+    family: str
+    module: nn.Module
+    call: Callable[[Tensor, float], Tensor]
+    exact_attention: bool
+    """Whether positions are rotary, so that attention within the image is exactly toroidal when they go around."""
+
+
+def packed(latents: Tensor) -> Tensor:
+    """Squares of two by two latents as tokens ``(1, H / 2 * W / 2, 16)``, as Flux and Qwen-Image want them."""
+    return nn.functional.pixel_unshuffle(latents, 2).flatten(2).transpose(1, 2)
+
+
+def unpacked(tokens: Tensor, like: Tensor) -> Tensor:
+    """The reverse, at the size of ``like``."""
+    rows, columns = (n // 2 for n in like.shape[-2:])
+    return nn.functional.pixel_shuffle(tokens.transpose(1, 2).unflatten(2, (rows, columns)), 2)
+
+
+def flux(words: int = TOKENS) -> Denoiser:
+    torch.manual_seed(20)
+    model = loud(
+        diffusers.FluxTransformer2DModel(
+            in_channels=4 * CHANNELS,
+            num_layers=1,
+            num_single_layers=1,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=WORDS,
+            pooled_projection_dim=WORDS,
+            axes_dims_rope=(4, 6, 6),
+        )
+    )
+
+    def call(latents: Tensor, time: float) -> Tensor:
+        rows, columns = (n // 2 for n in latents.shape[-2:])
+        tokens = model(
+            hidden_states=packed(latents),
+            encoder_hidden_states=noise(1, words, WORDS),
+            pooled_projections=noise(1, WORDS),
+            timestep=torch.tensor([time]),
+            img_ids=torch.cartesian_prod(*(torch.arange(n, dtype=torch.float64) for n in (1, rows, columns))),
+            txt_ids=torch.zeros(words, 3),
+            return_dict=False,
+        )[0]
+        return unpacked(tokens, latents)
+
+    return Denoiser("Flux", model, call, True)
+
+
+def qwen_image(words: int = TOKENS) -> Denoiser:
+    """``words`` of its tokens are heard, the others masked."""
+    torch.manual_seed(21)
+    model = loud(
+        diffusers.QwenImageTransformer2DModel(
+            in_channels=4 * CHANNELS,
+            out_channels=CHANNELS,
+            num_layers=2,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=WORDS,
+            axes_dims_rope=(4, 6, 6),
+        )
+    )
+
+    def call(latents: Tensor, time: float) -> Tensor:
+        tokens = model(
+            hidden_states=packed(latents),
+            encoder_hidden_states=noise(1, TOKENS, WORDS),
+            encoder_hidden_states_mask=(torch.arange(TOKENS) < words)[None],
+            timestep=torch.tensor([time]),
+            img_shapes=[[(1, latents.shape[-2] // 2, latents.shape[-1] // 2)]],
+        ).sample
+        return unpacked(tokens, latents)
+
+    return Denoiser("Qwen-Image", model, call, True)
+
+
+def z_image() -> Denoiser:
+    torch.manual_seed(22)
+    model = loud(
+        diffusers.ZImageTransformer2DModel(
+            in_channels=CHANNELS,
+            dim=32,
+            n_layers=1,
+            n_refiner_layers=1,
+            n_heads=2,
+            n_kv_heads=2,
+            cap_feat_dim=WORDS,
+            axes_dims=[4, 6, 6],
+            axes_lens=[64, 64, 64],
+        )
+    )
+
+    def call(latents: Tensor, time: float) -> Tensor:
+        images = [latents[0].unsqueeze(1)]
+        return model(images, torch.tensor([1 - time]), [noise(TOKENS, WORDS)]).sample[0].squeeze(1)[None]
+
+    return Denoiser("Z-Image", model, call, True)
+
+
+def sd3() -> Denoiser:
+    torch.manual_seed(23)
+    model = loud(
+        diffusers.SD3Transformer2DModel(
+            sample_size=16,
+            in_channels=CHANNELS,
+            out_channels=CHANNELS,
+            num_layers=2,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=WORDS,
+            caption_projection_dim=32,
+            pooled_projection_dim=WORDS,
+            pos_embed_max_size=48,
+        )
+    )
+
+    def call(latents: Tensor, time: float) -> Tensor:
+        times, pooled = torch.tensor([1000 * time]), noise(1, WORDS)
+        return model(latents, noise(1, TOKENS, WORDS), pooled, times).sample
+
+    return Denoiser("SD3", model, call, False)
+
+
+def pixart() -> Denoiser:
+    torch.manual_seed(24)
+    model = loud(
+        diffusers.PixArtTransformer2DModel(
+            num_attention_heads=2,
+            attention_head_dim=16,
+            in_channels=CHANNELS,
+            out_channels=CHANNELS,
+            num_layers=2,
+            norm_num_groups=4,
+            cross_attention_dim=32,
+            caption_channels=WORDS,
+            sample_size=16,
+            use_additional_conditions=False,
+        )
+    )
+
+    def call(latents: Tensor, time: float) -> Tensor:
+        return model(
+            latents,
+            noise(1, TOKENS, WORDS),
+            timestep=torch.tensor([1000 * time]),
+            added_cond_kwargs={"resolution": None, "aspect_ratio": None},
+        ).sample
+
+    return Denoiser("PixArt", model, call, False)
+
+
+def sana_with_positions() -> Denoiser:
+    torch.manual_seed(25)
+    settings: dict[str, Any] = {**SANA, "interpolation_scale": 1, "sample_size": 16}
+    model = loud(diffusers.SanaTransformer2DModel(**settings))
+
+    def call(latents: Tensor, time: float) -> Tensor:
+        return model(latents, noise(1, TOKENS, WORDS), timestep=torch.tensor([1000 * time])).sample
+
+    return Denoiser("Sana with positions", model, call, False)
+
+
+POSITIONED: dict[str, Callable[[], Denoiser]] = {
+    "Flux": flux,
+    "Qwen-Image": qwen_image,
+    "Z-Image": z_image,
+    "SD3": sd3,
+    "PixArt": pixart,
+    "Sana with positions": sana_with_positions,
+}
