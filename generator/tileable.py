@@ -1,97 +1,214 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes a photograph tile, keeping its size and as much of it as can be kept."""
+"""Makes a photograph tile, keeping its size and as much of its looks as can be kept."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
 import numpy as np
 
-from generator import quilt, seams
+from generator import seams
 from generator.material import FloatArray
-from generator.resample import blur, resize
+from generator.resample import resize
+from generator.tiling import light, ways
+from generator.tiling.likeness import Judge, Likeness
+from generator.tiling.patches import Wraps
+from generator.tiling.ways import Method, Task, Way
 
-_BROAD = 16  # What is wider than a sixteenth of the side counts as light, and may be evened out freely.
-_GRAIN = 2.0  # Pixels: the blur that takes fine grain out.
-_FINE = 0.8
+_AREA = 224 * 224  # Pixels of the copy on which all ways are tried.
+_TRIES = 3  # So many of the best ways are carried out in full, at most, until one of them tiles.
+_SEAM_PRICE, _BEAT_PRICE, _ZOOM_PRICE, _STRETCH_PRICE = 0.3, 0.6, 0.25, 0.3
+_VEIL_PRICE = 2.0
+_TIES = {"none": 0.0, "evened": 0.0, "patched": 0.005, "cut": 0.01, "cut and patched": 0.01}
+"""Where two ways look equally good, the one that leaves more of the picture alone is taken."""
+_SMALLEST = 8  # Pixels: smaller pictures can be evened alone.
+
+
+@dataclass(frozen=True)
+class Score:
+    """What tells against a result; 0 is perfect, and ``total`` is what ways are compared by.
+
+    ``seams`` counts the axes on which a seam is still to be seen; ``likeness`` says how much the result looks like
+    the photograph; ``off_beat`` how far a regular pattern is broken, 0 to 1; ``zoom`` and ``stretch`` are logarithms
+    of how much the picture was enlarged, and of how much more one axis was than the other; ``veil`` is how much
+    evening changed the colours along the border; ``tie`` decides between ways that look equally good.
+    """
+
+    seams: int
+    likeness: Likeness
+    off_beat: float
+    zoom: float
+    stretch: float
+    veil: float
+    tie: float
+
+    @property
+    def total(self) -> float:
+        """All in one figure."""
+        return (
+            _SEAM_PRICE * self.seams
+            + self.likeness.total
+            + _BEAT_PRICE * self.off_beat
+            + _ZOOM_PRICE * self.zoom
+            + _STRETCH_PRICE * self.stretch
+            + _VEIL_PRICE * self.veil
+            + self.tie
+        )
+
+
+_UNTOUCHED = Score(0, Likeness(0.0, 0.0, 0.0), 0.0, zoom=0.0, stretch=0.0, veil=0.0, tie=0.0)
+
+
+@dataclass(frozen=True)
+class Tiled:
+    """A picture that tiles, how it was made to, how well that went, and the same in a sentence for the artist."""
+
+    picture: FloatArray
+    method: Method
+    score: Score
+    sentence: str
 
 
 def make_tileable(image: FloatArray, x: bool = True, y: bool = True) -> FloatArray:
-    """The picture, ``(H, W, 3)`` float32 in [0, 1], such that it tiles along the axes that are asked for.
+    """The picture of `tile`, without the report."""
+    return tile(image, x, y).picture
 
-    Axes that tile already are left alone; when all do, the picture itself comes back. The others are tried in
-    two ways. *Evening* takes away the smooth part of the periodic-plus-smooth decomposition: no detail moves, but
-    whatever has shapes would end in fog at the border, so that it is for fine grain alone. Else the picture is
-    *cut*: the best period within it is sought, both ends are joined along the line of least difference, and the
-    result is stretched to the size.
 
-    Raises ``ValueError`` when the picture is not ``(H, W, 3)``.
+def tile(image: FloatArray, x: bool = True, y: bool = True, check: Callable[[], None] | None = None) -> Tiled:
+    """A picture ``(H, W, 3 or 4)``, float in [0, 1], made to tile along the axes that are asked for; size kept.
+
+    Axes that tile already are left alone; when all do, the picture itself comes back. Light that falls off evenly is
+    evened out first. Then several ways are tried on a small copy (`generator.tiling.ways`): taking away what keeps
+    the ends from meeting, laying pieces of the picture over its borders, cropping it to whole repeats of its
+    pattern. They are judged by whether a seam is seen and by how much the result looks like the photograph; the best
+    is done in full, and the next best one where that shows a seam. The result depends on the pixels alone.
+
+    ``check`` is called every now and then, and may raise to end the work. Raises ``ValueError`` for other shapes.
     """
-    if image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-        raise ValueError(f"A picture of shape (H, W, 3) is needed, not {image.shape}.")
-    report = seams.measure(image)
-    todo = [wanted and axis.tiles is False for wanted, axis in ((x, report.x), (y, report.y))]
-    if not any(todo):
-        return image
-    result = np.clip(np.asarray(image, np.float32), 0, 1)
-    if todo[0]:
-        result = _columns_joined(result, wrap_y=report.y.tiles is True)
-    if todo[1]:
-        turned = np.ascontiguousarray(result.swapaxes(0, 1))
-        turned = _columns_joined(turned, wrap_y=todo[0] or report.x.tiles is True)
-        result = np.ascontiguousarray(turned.swapaxes(0, 1))
-    return result
-
-
-def _columns_joined(image: FloatArray, wrap_y: bool) -> FloatArray:
-    """The picture made to tile in X; ``wrap_y`` says whether it tiles in Y, which is then kept."""
-    if _is_fine(image):
-        evened = np.clip(image - smooth_part(image, wrap_y), 0, 1)
-        if seams.measure(evened).x.tiles is not False:
-            return evened
-    # Uneven light goes first: no cut, however clever, can hide that one end is brighter than the other.
-    return quilt.join_columns(np.clip(image - _uneven_light(image, wrap_y), 0, 1), wrap_y)
-
-
-def _is_fine(image: FloatArray) -> bool:
-    """Whether nearly all contrast below the scale of light is between near pixels: sand, felt, plain noise."""
-    luminance = image.mean(axis=2)
-    detail = luminance - blur(luminance, min(luminance.shape) / _BROAD, wrap_x=False, wrap_y=False)
-    grain = detail - blur(detail, _GRAIN, wrap_x=False, wrap_y=False)
-    return float(grain.std()) > _FINE * float(detail.std())
-
-
-def _uneven_light(image: FloatArray, wrap_y: bool) -> FloatArray:
-    """The smooth part of the picture's broadest scales alone, found on a small copy."""
-    rows, columns = image.shape[:2]
-    factor = min(1.0, 8 * _BROAD / columns)
-    small = resize(
-        image, max(2, round(columns * factor)), max(2, round(rows * factor)), False, wrap_y, "linear"
+    if image.ndim != 3 or image.shape[2] not in (3, 4) or image.size == 0:
+        raise ValueError(f"A picture of shape (H, W, 3) or (H, W, 4) is needed, not {image.shape}.")
+    check = check or (lambda: None)
+    picture = _opaque(np.clip(np.nan_to_num(np.asarray(image, np.float32)), 0, 1))
+    check()
+    report = seams.measure(picture)
+    open_x, open_y = (_is_open(picture, report, axis) for axis in ("x", "y"))
+    task = Task(asked=Wraps(x and open_x, y and open_y), kept=Wraps(not open_x, not open_y))
+    if not (task.asked.x or task.asked.y):
+        return Tiled(image, "none", _UNTOUCHED, _nothing_done(x, y))
+    gain = light.fall_off(picture, task.asked.x, task.asked.y) if _is_opaque(picture) else None
+    photo = picture if gain is None else np.clip(picture * gain, 0, 1)
+    way, result, score = _best(photo, task, check)
+    return Tiled(
+        _transparent(result, image.shape[2]), way.method, score, _sentence(way, task, score, gain is not None)
     )
-    broad = blur(small, small.shape[1] / _BROAD, wrap_x=False, wrap_y=wrap_y)
-    return resize(smooth_part(broad, wrap_y), columns, rows, False, wrap_y, "linear")
 
 
-def smooth_part(image: FloatArray, wrap_y: bool) -> FloatArray:
-    """What keeps ``(H, W, C)`` from being periodic in X: subtract it, and the border jumps no more.
+def _best(photo: FloatArray, task: Task, check: Callable[[], None]) -> tuple[Way, FloatArray, Score]:
+    rows, columns = photo.shape[:2]
+    factor = min(1.0, (_AREA / (rows * columns)) ** 0.5)
+    width, height = (max(min(16, size), round(size * factor)) for size in (columns, rows))
+    small = resize(photo, width, height, task.kept.x, task.kept.y)
+    judge = Judge(small, task.asked.x, task.asked.y) if min(width, height) >= _SMALLEST else None
+    found = []
+    for way, tried in ways.find(photo, small, task, check):
+        check()
+        found.append((_score(way, small, tried, task, judge), way, tried))
+    found.sort(key=lambda entry: entry[0].total)
+    done: list[tuple[Way, FloatArray, Score]] = []
+    for score, way, tried in found[:_TRIES]:
+        check()
+        result = tried if photo.shape == small.shape else ways.carry_out(way, photo, task, check)
+        check()
+        done.append((way, result, replace(score, seams=_seams(result, task))))
+        if done[-1][2].seams == 0:
+            break
+    return min(done, key=lambda entry: entry[2].total)
 
-    The smooth component of Moisan's decomposition (Periodic plus smooth image decomposition, JMIV 2011): the
-    solution of Poisson's equation whose right-hand side is the jump at the border, here at that of one axis alone.
-    Along Y the picture is taken as periodic, or as mirrored where it does not wrap.
-    """
-    rows, columns = image.shape[:2]
-    if columns < 2:
-        return np.zeros_like(image)
-    result = np.empty(image.shape, np.float32)
-    period = rows if wrap_y else 2 * rows
-    waves = 2 * np.cos(2 * np.pi * np.arange(columns) / columns)[None, :]
-    waves = waves + 2 * np.cos(2 * np.pi * np.fft.rfftfreq(period))[:, None] - 4
-    waves[0, 0] = 1.0
-    # Of the right-hand side only two columns differ from zero: its spectrum along X is known beforehand.
-    ends = 1 - np.exp(2j * np.pi * np.arange(columns) / columns)
-    for channel in range(image.shape[2]):
-        jump = image[:, -1, channel] - image[:, 0, channel]
-        if not wrap_y:
-            jump = np.concatenate((jump, jump[::-1]))
-        spectrum = np.fft.rfft(jump)[:, None] * ends[None, :] / waves
-        spectrum[0, 0] = 0.0
-        result[..., channel] = np.fft.irfft(np.fft.ifft(spectrum, axis=1), period, axis=0)[:rows]
-    return result
+
+def _score(way: Way, photo: FloatArray, result: FloatArray, task: Task, judge: Judge | None) -> Score:
+    in_x, in_y = np.log(way.stretch)
+    return Score(
+        seams=_seams(result, task),
+        likeness=judge.compare(result) if judge else Likeness(0.0, 0.0, 0.0),
+        off_beat=way.off_beat,
+        zoom=float(max(in_x, in_y)),
+        stretch=float(abs(in_x - in_y)),
+        veil=_veil(photo, result) if way.method == "evened" else 0.0,
+        tie=_TIES[way.method],
+    )
+
+
+def _seams(result: FloatArray, task: Task) -> int:
+    report = seams.measure(result)
+    return int(task.asked.x and report.x.tiles is False) + int(task.asked.y and report.y.tiles is False)
+
+
+def _veil(photo: FloatArray, result: FloatArray) -> float:
+    """What evening laid over the picture along its borders: the shadows of what lies at the other end."""
+    change = np.abs(result - photo).mean(axis=2)
+    width = max(1, min(change.shape) // 16)
+    return float(np.concatenate((change[:width].ravel(), change[:, :width].ravel())).mean())
+
+
+def _is_open(picture: FloatArray, report: seams.SeamReport, axis: str) -> bool:
+    """Whether an axis does not tile; where the picture is too small for a verdict, its border's jump decides."""
+    verdict: bool | None = getattr(report, axis).tiles
+    along = 1 if axis == "x" else 0
+    if verdict is not None or picture.shape[along] >= 32:
+        return verdict is False
+    jumps = np.abs(picture - np.roll(picture, 1, axis=along)).mean(axis=(1 - along, 2))
+    return jumps.size > 1 and float(jumps[0]) > 1.5 * float(jumps[1:].mean()) + 1e-3
+
+
+def _opaque(image: FloatArray) -> FloatArray:
+    """Colours times alpha, so that what cannot be seen is not compared, and is not mixed with what can."""
+    return (
+        image
+        if image.shape[2] == 3
+        else np.concatenate((image[..., :3] * image[..., 3:], image[..., 3:]), axis=2)
+    )
+
+
+def _is_opaque(picture: FloatArray) -> bool:
+    return picture.shape[2] == 3 or bool((picture[..., 3] >= 1).all())
+
+
+def _transparent(picture: FloatArray, channels: int) -> FloatArray:
+    if channels == 3:
+        return picture
+    alpha = picture[..., 3:]
+    weight = max(float(alpha.sum()), 1e-6)
+    mean = picture[..., :3].sum(axis=(0, 1), dtype=np.float64) / weight
+    colours = np.where(alpha > 1e-3, picture[..., :3] / np.maximum(alpha, 1e-3), mean.astype(np.float32))
+    return np.concatenate((np.clip(colours, 0, 1), alpha), axis=2).astype(np.float32)
+
+
+def _nothing_done(x: bool, y: bool) -> str:
+    if not (x or y):
+        return "No axis was asked for, so the picture was left as it is."
+    return "The picture tiles already and was left as it is."
+
+
+def _sentence(way: Way, task: Task, score: Score, lit: bool) -> str:
+    stretched = [
+        f"{100 * (factor - 1):.0f} % in {axis}"
+        for factor, axis in zip(way.stretch, "XY", strict=True)
+        if factor >= 1.005
+    ]
+    by = f", and it was stretched by {' and '.join(stretched)}" if stretched else ""
+    first = {
+        "none": "Nothing was done.",
+        "evened": "The edges were made to meet by evening out the picture; no detail moved.",
+        "patched": "Pieces of the picture were laid over its edges along the least visible lines.",
+        "cut": f"The picture was cropped, its edges were joined along the least visible line{by}.",
+        "cut and patched": "The picture was cropped to whole repeats of its pattern, pieces of it were laid over its "
+        f"edges{by}.",
+    }[way.method]
+    parts = ["Uneven light was evened out first."] if lit else []
+    parts.append(first)
+    if score.seams:
+        parts.append(
+            "A seam can still be seen: try another part of the photo, or one that was taken straight on."
+        )
+    return " ".join(parts)
