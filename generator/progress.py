@@ -26,6 +26,10 @@ class GenerationError(Exception):
 class Progress(Protocol):
     """What a model calls while it works. Every method raises `CancelledError` once the job is cancelled."""
 
+    def check(self) -> None:
+        """Nothing to tell; for long work between two reports, so that cancelling takes effect there too."""
+        ...
+
     def loading(self, what: str, fraction: float | None = None) -> None:
         """``what`` is being prepared, ``fraction`` of it (in [0, 1]) is done."""
         ...

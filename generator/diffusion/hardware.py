@@ -48,6 +48,12 @@ def choose_dtype(precision: str, device: torch.device, stored: str) -> torch.dty
     return torch.bfloat16 if stored == "BF16" and has_bf16(device) else torch.float16
 
 
+def total_memory(device: torch.device) -> int:
+    """Bytes of all the memory that ``device`` has, used or not; 0 where that cannot be found out."""
+    name = f"{device.type}:{device.index or 0}" if device.type in ("cuda", "xpu") else device.type
+    return next((found["memory_bytes"] for found in list_devices() if found["id"] == name), 0)
+
+
 def wider_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype | None:
     """The next format with a larger range, for a model that overflows in ``dtype``; None if there is none."""
     if dtype == torch.float16 and has_bf16(device):

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Between pictures and latents: encoding, decoding, starting noise, and a cheap preview.
 
-Pictures are ``(H, W, 3)`` float32, sRGB-encoded, in [0, 1]; latents are ``(B, C, H / 8, W / 8)`` in the units
-that the denoiser works in.
+Pictures are ``(H, W, 3)`` float32, sRGB-encoded, in [0, 1]; latents are ``(B, C, h, w)`` in the units that the
+denoiser works in, for every kind of autoencoder.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,7 +20,18 @@ from torch.nn import functional as F
 from generator.material import FloatArray
 from generator.torus import wrap
 
-PATCH = 4  # latents along each side of one plain colour, so that most of it sees no other
+PATCH = (
+    32  # pixels along each side of one plain colour: with Stable Diffusion's decoder most of it sees no other
+)
+
+Coder = Callable[[Tensor], Tensor]
+Way = Callable[[Coder, Tensor, tuple[int, int]], Tensor]
+"""How an image goes through a coder: in one piece, or in tiles; the pair is a cell's length before and after."""
+
+
+def in_one_piece(coder: Coder, image: Tensor, _cells: tuple[int, int]) -> Tensor:
+    """The plain `Way`."""
+    return coder(image)
 
 
 def starting_noise(generator: torch.Generator, shape: tuple[int, ...]) -> Tensor:
@@ -28,21 +39,54 @@ def starting_noise(generator: torch.Generator, shape: tuple[int, ...]) -> Tensor
     return torch.randn(shape, generator=generator, dtype=torch.float32)
 
 
-def encode(vae: Any, picture: FloatArray) -> Tensor:
+def channels(vae: Any) -> int:
+    """How many channels the latents of ``vae`` have."""
+    return int(vae.config.get("latent_channels") or vae.config["z_dim"])
+
+
+def pixels_per_latent(vae: Any) -> int:
+    """The side in pixels of what becomes one latent."""
+    config = vae.config
+    if config.get("z_dim"):  # Wan and Qwen-Image: halved once at each level but one
+        return int(2 ** len(config["dim_mult"][1:])) * int(config.get("patch_size") or 1)
+    return int(2 ** (len(config.get("block_out_channels") or config["encoder_block_out_channels"]) - 1))
+
+
+def encode(vae: Any, picture: FloatArray, way: Way = in_one_piece) -> Tensor:
     """The latents of ``picture`` ``(1, C, h, w)``, float32: the mean, since a source is no place for chance."""
     pixels = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None]
     pixels = (pixels * 2 - 1).to(vae.device, vae.dtype, memory_format=torch.channels_last)
-    mean = vae.encode(pixels).latent_dist.mode().float()
+    mean = way(lambda part: encoded(vae, part), pixels, (pixels_per_latent(vae), 1)).float()
     offset, scale = _normalisation(vae, mean)
     return (mean - offset) * scale
 
 
-def decode(vae: Any, latents: Tensor) -> Tensor:
+def decode(vae: Any, latents: Tensor, way: Way = in_one_piece) -> Tensor:
     """The pictures of ``latents``: ``(B, 3, H, W)``, float32 on the CPU, in [0, 1] and possibly NaN."""
     latents = latents.to(vae.device, torch.float32)
     offset, scale = _normalisation(vae, latents)
-    pixels = vae.decode((latents / scale + offset).to(vae.dtype)).sample
+    raw = (latents / scale + offset).to(vae.dtype)
+    pixels = way(lambda part: decoded(vae, part), raw, (1, pixels_per_latent(vae)))
     return (pixels.float().cpu() / 2 + 0.5).clamp(0, 1)
+
+
+def encoded(vae: Any, pixels: Tensor) -> Tensor:
+    """What the encoder makes of pixels ``(B, 3, H, W)`` in [-1, 1], in the autoencoder's own units."""
+    made = vae.encode(pixels.unsqueeze(2) if _of_films(vae) else pixels)
+    # Autoencoders without a distribution give the latents themselves, under either name.
+    latents = made.latent_dist.mode() if hasattr(made, "latent_dist") else made[0]
+    return latents.squeeze(2) if _of_films(vae) else latents
+
+
+def decoded(vae: Any, latents: Tensor) -> Tensor:
+    """What the decoder makes of latents in the autoencoder's own units: ``(B, 3, H, W)`` in [-1, 1]."""
+    pixels = vae.decode(latents.unsqueeze(2) if _of_films(vae) else latents).sample
+    return pixels.squeeze(2) if _of_films(vae) else pixels
+
+
+def _of_films(vae: Any) -> bool:
+    """Whether ``vae`` was made for moving pictures: one picture is a film of one frame."""
+    return bool(vae.config.get("z_dim"))
 
 
 def to_picture(pixels: Tensor) -> FloatArray:
@@ -89,8 +133,9 @@ class LatentPreview:
         side = math.ceil(2 * math.sqrt(channels + 1))  # four patches for each unknown
         generator = torch.Generator("cpu").manual_seed(0)
         patches = starting_noise(generator, (1, channels, side, side))
+        repeat = max(1, PATCH // pixels_per_latent(self._vae))
         # In one picture, not one by one: the decoder's normalisation takes its measure from all of them.
-        latents = patches.repeat_interleave(PATCH, -1).repeat_interleave(PATCH, -2)
+        latents = patches.repeat_interleave(repeat, -1).repeat_interleave(repeat, -2)
         with torch.no_grad(), wrap(self._vae):
             colours = F.adaptive_avg_pool2d(
                 decode(self._vae, latents), (latents.shape[-2], latents.shape[-1])
@@ -102,7 +147,7 @@ class LatentPreview:
 
 def _normalisation(vae: Any, like: Tensor) -> tuple[Tensor | float, Tensor | float]:
     """``(offset, scale)``: the denoiser's latents are ``(encoded - offset) * scale``."""
-    scale = float(vae.config.scaling_factor)
+    scale = float(vae.config.get("scaling_factor") or 1.0)
     mean, deviation = vae.config.get("latents_mean"), vae.config.get("latents_std")
     if mean is None or deviation is None:
         return float(vae.config.get("shift_factor") or 0.0), scale

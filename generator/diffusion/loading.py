@@ -12,9 +12,13 @@ from generator.progress import GenerationError, Progress
 from .folder import UNUSED, ModelFolder, display_name, read_folder, tensor_names
 
 if TYPE_CHECKING:
+    from .families import Family
     from .model import DiffusionModel
 
-FAMILIES = "Choose a Stable Diffusion 1.x, 2.x or XL folder for text-to-image."
+FAMILIES = (
+    "Choose a folder of Stable Diffusion 1.x, 2.x, XL or 3, Flux, Qwen-Image, Z-Image, PixArt or Sana that makes "
+    "images from text."
+)
 
 
 def load_model(path: Path, precision: str, device_name: str, progress: Progress) -> DiffusionModel:
@@ -42,11 +46,11 @@ def load_model(path: Path, precision: str, device_name: str, progress: Progress)
         "Copy or download the model again; its files may come from different models.",
     ):
         pipeline = _read_pipeline(folder, dtype)
-        _check_family(folder, pipeline)
+        family = _check_family(folder, pipeline)
         _check_complete(folder, pipeline, folder.variant(dtype != torch.float32))
         progress.loading(f"Moving {name} to {device}")
-        _place(pipeline, device, dtype)
-    return DiffusionModel(pipeline, device, dtype)
+        _place(pipeline, family, device, dtype)
+    return DiffusionModel(pipeline, family, device, dtype)
 
 
 def _stay_offline() -> None:
@@ -68,7 +72,7 @@ def _be_quiet() -> None:
 def _read_pipeline(folder: ModelFolder, dtype: Any) -> Any:
     import diffusers
     import torch
-    from diffusers.pipelines.auto_pipeline import AutoPipelineForText2Image
+    from diffusers.pipelines import auto_pipeline
     from packaging.version import Version
 
     pipeline_class = getattr(diffusers, folder.pipeline, None)
@@ -80,9 +84,12 @@ def _read_pipeline(folder: ModelFolder, dtype: Any) -> Any:
             f"Update diffusers, or choose another model. {FAMILIES}",
         )
     # Releases before 0.42 know the old name alone; later ones warn of it.
+    # A refiner's folder wants an image to start from, an inpainting one a mask; all others start from words.
+    name = folder.pipeline
+    task = "Inpainting" if "Inpaint" in name else "Image2Image" if "Img2Img" in name else "Text2Image"
     dtype_name = "dtype" if Version(diffusers.__version__) >= Version("0.42") else "torch_dtype"
     try:
-        return AutoPipelineForText2Image.from_pretrained(
+        return getattr(auto_pipeline, f"AutoPipelineFor{task}").from_pretrained(
             str(folder.path),
             local_files_only=True,
             use_safetensors=True,
@@ -96,16 +103,32 @@ def _read_pipeline(folder: ModelFolder, dtype: Any) -> Any:
         raise _unsupported(folder, f"{folder.pipeline} does not make pictures from words") from error
 
 
-def _check_family(folder: ModelFolder, pipeline: Any) -> None:
+def _check_family(folder: ModelFolder, pipeline: Any) -> Family:
     """Refuse what loads but could not run here, before the artist has waited for it."""
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+    from .families import UNET, family_of
 
-    unet, vae = getattr(pipeline, "unet", None), getattr(pipeline, "vae", None)
-    if not isinstance(unet, UNet2DConditionModel) or not isinstance(vae, AutoencoderKL):
+    family = family_of(pipeline)
+    if family is None:
+        raise _unsupported(folder, f"{type(pipeline).__name__} is not one of the families known here")
+    if family is UNET:
+        _check_unet(folder, pipeline)
+    return family
+
+
+def _check_unet(folder: ModelFolder, pipeline: Any) -> None:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
+
+    from .families import task_of
+
+    unet, vae = pipeline.unet, getattr(pipeline, "vae", None)
+    if not isinstance(vae, (AutoencoderKL, AutoencoderTiny)):
         raise _unsupported(folder, f"{type(pipeline).__name__} is not one of the Stable Diffusion families")
+    latents = vae.config["latent_channels"]
+    # An inpainting denoiser also sees the mask, and the latents of what is not to be painted.
+    wanted = {latents, 2 * latents + 1} if task_of(pipeline) == "inpaint" else {latents}
     channels = unet.config["in_channels"]
-    if channels != vae.config["latent_channels"]:
+    if channels not in wanted:
         raise _unsupported(folder, f"its unet takes {channels} channels, so it is made for another task")
     encoders = [
         part for name, part in pipeline.components.items() if name.startswith("text_encoder") and part
@@ -141,16 +164,21 @@ def _check_complete(folder: ModelFolder, pipeline: Any, variant: str | None) -> 
 
 
 def _tails(key: str) -> list[str]:
-    """``a.b.c.weight`` as ``[a.b.c.weight, b.c.weight]``: releases of transformers differ in the first part."""
+    """``a.b.c.weight`` as ``[a.b.c.weight, b.c.weight]``: releases of transformers differ in the first part, and in
+    where they put the language model of a model that can see.
+    """
+    key = ".".join(name for name in key.split(".") if name not in ("model", "language_model"))
     return [key, key.partition(".")[2]]
 
 
-def _place(pipeline: Any, device: Any, dtype: Any) -> None:
+def _place(pipeline: Any, family: Family, device: Any, dtype: Any) -> None:
     import torch
+
+    from .families import UNET
 
     pipeline.set_progress_bar_config(disable=True)
     pipeline.to(device)
-    for part in (pipeline.unet, pipeline.vae):
+    for part in (pipeline.unet, pipeline.vae) if family is UNET else ():
         part.to(memory_format=torch.channels_last)
     # SDXL's own decoder overflows in float16 and says so; the older families inherit the mark without need.
     if dtype == torch.float16 and "XL" in type(pipeline).__name__ and pipeline.vae.config.force_upcast:

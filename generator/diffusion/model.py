@@ -1,57 +1,83 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A loaded Stable Diffusion model: base colours from words, or from words and a picture, on a torus."""
+"""A loaded diffusion model: base colours from words, or from words and a picture, on a torus."""
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
+from diffusers.image_processor import VaeImageProcessor
 from diffusers.pipelines.auto_pipeline import AutoPipelineForImage2Image
-from torch import Tensor, nn
+from torch import Tensor
 
+from generator import seams
 from generator.material import FloatArray
 from generator.progress import GenerationError, Progress
 from generator.protocol import MAX_SIZE, Request
+from generator.resample import resize
+from generator.tileable import make_tileable
 from generator.torus import wrap
+from generator.torus.denoisers import is_exact, on_torus
 
+from . import families, repaint, sampling
+from .codec import Codec
 from .failures import explained, release_memory
+from .families import Family
 from .hardware import wider_dtype
-from .latents import LatentPreview, decode, encode, in_float32, is_spoilt, starting_noise, to_picture
+from .latents import LatentPreview, channels, is_spoilt, to_picture
 from .prompts import dropped_words
-from .schedulers import instrument, make_scheduler
+from .sampling import Start
+from .schedulers import make_scheduler
+from .selfcheck import Laws
+
+
+_STOPPED = (
+    "model_failed",
+    "The model stopped with an error.",
+    "Try another scheduler or the model's own; if that fails as well, the model may be damaged.",
+)
 
 
 class DiffusionModel:
-    """Kept warm between requests; text-to-image and image-to-image share every weight."""
+    """Kept warm between requests; all tasks share every weight."""
 
-    def __init__(self, pipeline: Any, device: torch.device, dtype: torch.dtype) -> None:
-        self._text_to_image = pipeline
+    def __init__(self, pipeline: Any, family: Family, device: torch.device, dtype: torch.dtype) -> None:
+        self._pipeline = pipeline
+        self._family = family
         self._scheduler = pipeline.scheduler
         self._device = device
         self._dtype = dtype
+        self._codec = Codec(pipeline.vae, device)
         self._preview = LatentPreview(pipeline.vae)
+        self._laws = Laws(device)
 
     @cached_property
     def _image_to_image(self) -> Any:
-        pipeline = AutoPipelineForImage2Image.from_pipe(self._text_to_image)
+        if families.task_of(self._pipeline) != "text" or not self._family.own_image_to_image:
+            return self._pipeline
+        pipeline = AutoPipelineForImage2Image.from_pipe(self._pipeline)
+        # Some do not look for latents of as many channels as their own autoencoder has.
+        pipeline.image_processor = VaeImageProcessor(vae_latent_channels=channels(pipeline.vae))
         pipeline.set_progress_bar_config(disable=True)
         return pipeline
 
     def fit_size(self, width: int, height: int) -> tuple[int, int]:
         """The nearest size that the model can keep periodic: a multiple of all its strides, at most 8192.
 
-        At other sizes a downsampling rounds, and the upsampled picture no longer meets itself.
+        At other sizes a downsampling rounds, and the upsampled picture no longer meets itself. Models whose table of
+        positions ends somewhere can make nothing larger.
         """
-        vae, unet = self._text_to_image.vae.config, self._text_to_image.unet.config
-        stride = 2 ** (len(vae.block_out_channels) - 1) * 2 ** (len(unet.block_out_channels) - 1)
+        stride = families.stride(self._pipeline, self._family)
+        largest = min(MAX_SIZE, families.largest_side(self._pipeline, self._family) or MAX_SIZE) // stride
 
         def fit(length: int) -> int:
-            return max(stride, min(math.floor(length / stride + 0.5), MAX_SIZE // stride) * stride)
+            return max(1, min(math.floor(length / stride + 0.5), largest)) * stride
 
         return fit(width), fit(height)
 
@@ -72,14 +98,38 @@ class DiffusionModel:
             return
         self._announce(request, progress)
         for index in range(request.count):
-            with explained(
-                "model_failed",
-                "The model stopped with an error.",
-                "Try another scheduler or the model's own; if that fails as well, the model may be damaged.",
-            ):
-                progress.step(index, 0, self._evaluations(request, source))
-                picture = self._picture(request, index, source, progress)
-            yield picture
+            with explained(*_STOPPED):
+                progress.step(index, 0, sampling.evaluations(self._scheduler, request, source is not None))
+                picture = self._picture(request, index, source, None, progress)
+            yield self._mended(picture, request, progress)
+
+    def make_seamless(self, request: Request, picture: FloatArray, progress: Progress) -> FloatArray:
+        """``picture`` ``(H, W, 3)``, sRGB in [0, 1], with what shows at its borders painted anew; its size is kept.
+
+        It is rolled by half along each of the request's axes on which it does not tile, and the cross that the
+        borders make there is painted over as far as ``strength`` says, on a torus; every other pixel stays.
+        Raises as `generate`.
+        """
+        report = seams.measure(picture)
+        x, y = request.tiles_x and report.x.tiles is False, request.tiles_y and report.y.tiles is False
+        if request.strength == 0:
+            raise GenerationError(
+                "strength", "With a strength of 0 nothing can be painted over.", "Choose a strength above 0."
+            )
+        if not (x or y):
+            return picture
+        rows, columns = picture.shape[:2]
+        canvas = repaint.lay_out(picture, x, y)
+        width, height = self.fit_size(columns, rows)
+        fitted = canvas.resized(width, height, request.tiles_x, request.tiles_y)
+        request = replace(request, width=width, height=height)
+        self._check(request, fitted.picture)
+        self._announce(request, progress)
+        with explained(*_STOPPED):
+            progress.step(0, 0, sampling.evaluations(self._scheduler, request, True))
+            painted = self._picture(request, 0, fitted.picture, fitted, progress)
+        painted = resize(painted, columns, rows, wrap_x=request.tiles_x, wrap_y=request.tiles_y)
+        return self._mended(canvas.finish(painted), request, progress)
 
     def close(self) -> None:
         """Give the model's memory back. The model is of no use afterwards."""
@@ -97,113 +147,119 @@ class DiffusionModel:
             )
         if source is not None and source.shape != (request.height, request.width, 3):
             raise ValueError(f"The source is {source.shape}, the request {size[0]} x {size[1]}.")
+        if source is None and families.task_of(self._pipeline) == "image":
+            raise GenerationError(
+                "needs_source",
+                "This model refines images and cannot start from words alone.",
+                "Choose an image to start from, or another model.",
+            )
         make_scheduler(self._scheduler, request.scheduler)
 
     def _announce(self, request: Request, progress: Progress) -> None:
         """Tell what of the request this model cannot take into account."""
         tokenizers = [
-            part for name, part in self._text_to_image.components.items() if name.startswith("tokenizer")
+            part for name, part in self._pipeline.components.items() if name.startswith("tokenizer")
         ]
-        guided = request.guidance_scale > 1
+        guided = request.guidance_scale > 1 and self._family.negative
         texts = {"prompt": request.prompt, "negative prompt": request.negative_prompt if guided else ""}
         for name, text in texts.items():
             lost = max((dropped_words(part, text) for part in tokenizers if part), key=len, default="")
             if lost:
                 progress.notice(f"The {name} is longer than this model can read. It did not see: {lost}")
-        if request.negative_prompt and not guided:
+        if request.negative_prompt and not self._family.negative:
+            progress.notice("This model does not take a negative prompt.")
+        elif request.negative_prompt and not guided:
             progress.notice("Without guidance (a scale above 1) the negative prompt has no effect.")
 
-    def _steps(self, request: Request, source: FloatArray | None) -> int:
-        """How many steps are run: with a source the last ones, as many as ``strength`` says, at least one."""
-        if source is None:
-            return request.num_inference_steps
-        return max(1, round(request.num_inference_steps * request.strength))
-
-    def _evaluations(self, request: Request, source: FloatArray | None) -> int:
-        """How often the model will be asked; some samplers ask more than once in a step."""
-        scheduler = make_scheduler(self._scheduler, request.scheduler)
-        scheduler.set_timesteps(request.num_inference_steps)
-        skipped = request.num_inference_steps - self._steps(request, source)
-        return len(scheduler.timesteps) - skipped * scheduler.order
-
     def _picture(
-        self, request: Request, index: int, source: FloatArray | None, progress: Progress
+        self,
+        request: Request,
+        index: int,
+        source: FloatArray | None,
+        canvas: repaint.Canvas | None,
+        progress: Progress,
     ) -> FloatArray:
-        """One image. This is where a later attempt at less memory or more precision starts over."""
+        """One image. This is where a later attempt at more precision starts over."""
+        axes = request.tiles_x, request.tiles_y
         while True:
-            with torch.no_grad(), self._on_torus(request):
-                pixels = self._decode(self._denoise(request, index, source, progress), progress)
+            with torch.no_grad(), self._on_torus(request, index):
+                latents = self._denoise(request, index, source, canvas, progress)
+                pixels = self._codec.decode(latents, axes, progress)
             if not is_spoilt(pixels):
                 return to_picture(pixels[0])
             self._widen(progress)
 
     @contextmanager
-    def _on_torus(self, request: Request) -> Iterator[None]:
+    def _on_torus(self, request: Request, index: int) -> Iterator[None]:
+        """All that computes images, periodic along the request's axes; a first time here is checked."""
+        x, y = request.tiles_x, request.tiles_y
+        if not (x or y):
+            yield
+            return
+        part = families.denoiser(self._pipeline, self._family)
+        shape = families.latent_shape(self._pipeline, request.width, request.height)
         with ExitStack() as stack:
-            for name, part in self._text_to_image.components.items():
-                if isinstance(part, nn.Module) and not name.startswith("text_encoder"):
-                    stack.enter_context(wrap(part, request.tiles_x, request.tiles_y))
+            stack.enter_context(on_torus([part], shape[-2:], request.image_seed(index), x, y))
+            stack.enter_context(wrap(self._codec.vae, x, y))
+            self._laws.check_codec(self._codec, x, y)
+            if is_exact(part):
+                side = families.stride(self._pipeline, self._family) // self._codec.factor
+                stack.enter_context(self._laws.watching(part, side, self._dtype, x, y))
             yield
 
-    def _denoise(self, request: Request, index: int, source: FloatArray | None, progress: Progress) -> Tensor:
+    def _denoise(
+        self,
+        request: Request,
+        index: int,
+        source: FloatArray | None,
+        canvas: repaint.Canvas | None,
+        progress: Progress,
+    ) -> Tensor:
         """The finished latents ``(1, C, h, w)`` of image ``index``."""
+
+        def on_step(done: int, denoised: Callable[[], Tensor]) -> None:
+            total = getattr(pipeline, "num_timesteps", expected)  # PixArt's does not say
+            progress.step(index, done, total, lambda: self._preview(denoised()))
+
+        expected = sampling.evaluations(self._scheduler, request, source is not None)
+        pipeline = self._pipeline if source is None else self._image_to_image
+        start = None if source is None else self._start(source, canvas, request, progress)
         seed = request.image_seed(index)
-        generator = torch.Generator("cpu").manual_seed(seed)
-        parts = self._text_to_image
-        scale = parts.vae_scale_factor
-        shape = (1, parts.unet.config.in_channels, request.height // scale, request.width // scale)
-        noise = starting_noise(generator, shape)
-        pipeline = parts if source is None else self._image_to_image
-        pipeline.scheduler = make_scheduler(self._scheduler, request.scheduler)
-        instrument(pipeline.scheduler, generator, noise, self._listener(pipeline, index, progress))
-        settings: dict[str, Any] = {
-            "prompt": request.prompt,
-            "negative_prompt": request.negative_prompt or None,
-            "num_inference_steps": request.num_inference_steps,
-            "guidance_scale": request.guidance_scale,
-            # What a pipeline itself draws is thrown away; it must not draw from the process's own generator.
-            "generator": torch.Generator("cpu").manual_seed(seed),
-            "output_type": "latent",
-        }
-        if source is None:
-            latents = noise.to(self._device, self._dtype)
-            settings |= {"width": request.width, "height": request.height, "latents": latents}
-        else:
-            steps, total = self._steps(request, source), request.num_inference_steps
-            # Pipelines round down; half a step more survives that.
-            settings |= {"image": self._encode(source), "strength": min(1.0, (steps + 0.5) / total)}
-        known = inspect.signature(pipeline.__call__).parameters
-        return pipeline(**{name: value for name, value in settings.items() if name in known}).images
+        return sampling.denoise(pipeline, self._family, self._scheduler, request, seed, start, on_step)
 
-    def _listener(
-        self, pipeline: Any, index: int, progress: Progress
-    ) -> Callable[[Callable[[], Tensor]], None]:
-        done = 0
+    def _start(
+        self, source: FloatArray, canvas: repaint.Canvas | None, request: Request, progress: Progress
+    ) -> Start:
+        axes = request.tiles_x, request.tiles_y
+        latents = self._codec.encode(source, axes, progress)
+        paints = families.task_of(self._pipeline) == "inpaint"
+        if canvas is None and not paints:
+            return Start(latents)
+        mask = np.ones(source.shape[:2], np.float32) if canvas is None else canvas.mask
+        hidden = None
+        if paints:
+            grey = np.where(mask[..., None] > 0.5, np.float32(0.5), source)
+            hidden = self._codec.encode(grey, axes, progress)
+        # A latent is painted as soon as one of its pixels is.
+        cells = torch.nn.functional.max_pool2d(torch.from_numpy(mask)[None, None], self._codec.factor)
+        return Start(latents, (cells > 0).float(), hidden)
 
-        def on_step(denoised: Callable[[], Tensor]) -> None:
-            nonlocal done
-            done += 1
-            progress.step(index, done, pipeline.num_timesteps, lambda: self._preview(denoised()))
-
-        return on_step
-
-    def _encode(self, source: FloatArray) -> Tensor:
-        vae = self._text_to_image.vae
-        latents = encode(vae, source)
-        if not torch.isfinite(latents).all() and vae.dtype != torch.float32:
-            with in_float32(vae):
-                latents = encode(vae, source)
-        return latents.to(self._device, self._dtype)
-
-    def _decode(self, latents: Tensor, progress: Progress) -> Tensor:
-        """The pixels ``(1, 3, H, W)``; once more in float32 where only the decoder has overflowed."""
-        vae = self._text_to_image.vae
-        pixels = decode(vae, latents)
-        if is_spoilt(pixels) and vae.dtype != torch.float32 and bool(torch.isfinite(latents).all()):
-            progress.notice("The decoder overflowed in half precision; the image was decoded again in fp32.")
-            with in_float32(vae):
-                pixels = decode(vae, latents)
-        return pixels
+    def _mended(self, picture: FloatArray, request: Request, progress: Progress) -> FloatArray:
+        """The picture, repaired where the model could not make it tile; then the artist is told why."""
+        x, y = request.tiles_x, request.tiles_y
+        reason = self._laws.complaint(self._dtype, x, y)
+        if reason is None and not is_exact(families.denoiser(self._pipeline, self._family)):
+            report = seams.measure(picture)
+            if (x and report.x.tiles is False) or (y and report.y.tiles is False):
+                reason = "The model left a seam, as models of its kind sometimes do"
+        if reason is None:
+            return picture
+        mended = make_tileable(picture, x=x, y=y)
+        done = (
+            "its edges look sound all the same" if mended is picture else "the edges were joined afterwards"
+        )
+        progress.notice(f"{reason}; {done}.")
+        return mended
 
     def _widen(self, progress: Progress) -> None:
         """Go on in a number format with a larger range, for good: a device that overflows does so again."""
@@ -216,4 +272,4 @@ class DiffusionModel:
             )
         progress.notice(f"The image came out black in {self._dtype}; it is made again in {wider}.")
         self._dtype = wider
-        self._text_to_image.to(wider)
+        self._pipeline.to(wider)

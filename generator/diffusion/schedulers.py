@@ -45,11 +45,14 @@ SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
 def make_scheduler(own: Any, name: str) -> Any:
     """A fresh scheduler called ``name`` with the noise schedule of the model's ``own``; ``""`` is that one.
 
-    Raises `GenerationError` for a name that is not in `SCHEDULERS`.
+    Raises `GenerationError` for a name that is not in `SCHEDULERS`, or that cannot sample a flow model.
     """
     if not name:
         return type(own).from_config(own.config)
-    entry = SCHEDULERS.get(name.lower().replace("++", "pp").replace(" ", "_").replace("-", "_"))
+    known = name.lower().replace("++", "pp").replace(" ", "_").replace("-", "_")
+    if is_flow(own) and known in SCHEDULERS:
+        return _flow_scheduler(own, known)
+    entry = SCHEDULERS.get(known)
     if entry is None:
         raise GenerationError(
             "unknown_scheduler",
@@ -60,44 +63,99 @@ def make_scheduler(own: Any, name: str) -> Any:
     return getattr(diffusers, class_name).from_config(own.config, **settings)
 
 
+def is_flow(scheduler: Any) -> bool:
+    """Whether the model behind ``scheduler`` predicts a flow (SD3, Flux and later) instead of noise."""
+    config = scheduler.config
+    named = type(scheduler).__name__.startswith("FlowMatch")
+    return named or config.get("prediction_type") == "flow_prediction" or bool(config.get("use_flow_sigmas"))
+
+
+def _flow_scheduler(own: Any, name: str) -> Any:
+    if name == "euler":
+        shift = own.config.get("flow_shift")
+        more = {} if shift is None else {"shift": shift}
+        return diffusers.FlowMatchEulerDiscreteScheduler.from_config(own.config, **more)
+    raise GenerationError(
+        "unknown_scheduler",
+        f"This model predicts a flow, and the scheduler {name!r} samples noise.",
+        "Leave the scheduler empty for the model's own, or choose euler.",
+    )
+
+
+def start_late(scheduler: Any, skipped: int) -> None:
+    """Make this one scheduler leave out its first ``skipped`` steps, for a pipeline that cannot do so itself."""
+    set_timesteps = scheduler.set_timesteps
+
+    @functools.wraps(set_timesteps)
+    def set_later_timesteps(*arguments: Any, **settings: Any) -> None:
+        set_timesteps(*arguments, **settings)
+        # Both alike, so that what a multistep sampler asks of their length still holds.
+        scheduler.timesteps, scheduler.sigmas = scheduler.timesteps[skipped:], scheduler.sigmas[skipped:]
+        scheduler.num_inference_steps = len(scheduler.timesteps)
+
+    scheduler.set_timesteps = set_later_timesteps
+
+
+def noised(scheduler: Any, latents: Tensor, at: Tensor) -> Tensor:
+    """``latents`` ``(B, C, h, w)`` with the noise of the timesteps ``at`` ``(B,)``, from an instrumented scheduler."""
+    if hasattr(scheduler, "add_noise"):
+        return scheduler.add_noise(latents, None, at)
+    return scheduler.scale_noise(latents, at)
+
+
 def instrument(
     scheduler: Any,
     generator: torch.Generator,
     noise: Tensor,
     on_step: Callable[[Callable[[], Tensor]], None],
+    adjust: Callable[[Tensor, int], Tensor] | None = None,
 ) -> None:
     """Make this one scheduler sample in float32 with our noise, and report each step.
 
     ``noise`` replaces what a pipeline draws for its starting point, and ``generator`` draws what the sampler
     needs on its way. Both are on the CPU and in float32, so that a seed is the same picture on every device
     and in every precision, which a pipeline left to itself does not do. ``on_step`` gets a function that
-    returns the latents as far as they can be told at that step, ``(B, C, H, W)``; what it raises ends the run.
+    returns the latents as far as they can be told at that step, as the pipeline keeps them; what it raises ends the
+    run. ``adjust`` may change the latents after each step; it is given the number of steps done.
     """
-    step, add_noise = scheduler.step, scheduler.add_noise
+    step, done = scheduler.step, 0
     takes_generator = "generator" in inspect.signature(step).parameters
 
     @functools.wraps(step)  # pipelines look at the signature
     def step_in_float32(
         model_output: Tensor, timestep: Any, sample: Tensor, *rest: Any, **settings: Any
     ) -> Any:
+        nonlocal done
         if takes_generator:
             settings["generator"] = generator
         output, state = model_output.float(), sample.float()
         result = step(output, timestep, state, *rest, **settings)
+        done += 1
         on_step(lambda: _denoised(scheduler, result, output, timestep, state))
-        return (result[0].to(sample.dtype), *result[1:])
+        latents = result[0] if adjust is None else adjust(result[0], done)
+        return (latents.to(sample.dtype), *result[1:])
 
-    def add_our_noise(original: Tensor, _noise: Tensor, timesteps: Tensor) -> Tensor:
-        return add_noise(original.float(), noise.to(original.device), timesteps).to(original.dtype)
+    def with_our_noise(mix: Callable[..., Tensor], first_timestep: bool) -> Callable[..., Tensor]:
+        def mixed(original: Tensor, second: Any, third: Any = None) -> Tensor:
+            # add_noise(original, noise, timesteps), but scale_noise(original, timestep, noise)
+            ours = noise.reshape(original.shape).to(original.device)
+            given = (second, ours) if first_timestep else (ours, third)
+            return mix(original.float(), *given).to(original.dtype)
+
+        return mixed
 
     scheduler.step = step_in_float32
-    scheduler.add_noise = add_our_noise
+    for name in ("add_noise", "scale_noise"):
+        if hasattr(scheduler, name):
+            setattr(scheduler, name, with_our_noise(getattr(scheduler, name), name == "scale_noise"))
 
 
 def _denoised(scheduler: Any, result: tuple, output: Tensor, timestep: Any, sample: Tensor) -> Tensor:
     """The latents without their noise, as the model sees them at this step."""
     if len(result) > 1 and isinstance(result[1], Tensor):
         return result[1]
+    if is_flow(scheduler):
+        return sample - float(timestep) / scheduler.config.num_train_timesteps * output
     # Variance-preserving samplers keep it to themselves: DDIM (arXiv 2010.02502), equation 12.
     kept = scheduler.alphas_cumprod[int(timestep)].to(sample.device, torch.float32)
     signal, noise = kept.sqrt(), (1 - kept).sqrt()

@@ -19,6 +19,9 @@ class Recorder:
         self.notices: list[str] = []
         self._cancel_at = cancel_at
 
+    def check(self) -> None:
+        pass
+
     def loading(self, what: str, fraction: float | None = None) -> None:
         self.loadings.append(what)
 

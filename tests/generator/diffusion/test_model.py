@@ -14,7 +14,7 @@ from recorder import Recorder
 from safetensors.torch import load_file, save_file
 
 from generator import diffusion
-from generator.diffusion import model as model_module
+from generator.diffusion import codec, sampling
 from generator.diffusion.latents import decode, encode, to_picture
 from generator.progress import CancelledError, GenerationError
 from generator.protocol import Request
@@ -93,9 +93,9 @@ def test_rolled_noise_gives_the_rolled_picture(models, monkeypatch, family, stri
     request = replace(REQUEST, width=192, scheduler="ddim", guidance_scale=5)
     source = np.concatenate([patchwork(3), patchwork(4)[:, :64]], axis=1) if with_source else None
     plain = make(models[family], request, source)[0]
-    draw = model_module.starting_noise
+    draw = sampling.starting_noise
     latent_shift = tuple(step // 8 for step in shift)
-    monkeypatch.setattr(model_module, "starting_noise", lambda *of: draw(*of).roll(latent_shift, (2, 3)))
+    monkeypatch.setattr(sampling, "starting_noise", lambda *of: draw(*of).roll(latent_shift, (2, 3)))
     rolled_source = None if source is None else np.roll(source, shift, (0, 1))
     rolled = make(models[family], request, rolled_source)[0]
     assert np.abs(rolled - np.roll(plain, shift, (0, 1))).max() < 2e-3
@@ -131,7 +131,7 @@ def test_strength_says_how_far_a_source_is_changed(tmp_path, family):
     """Random weights do not give a picture back, so the untouched source is what the VAE alone makes of it."""
     folder = tiny_models.save_sd(tmp_path / family, family, vae=tiny_models.loud_vae())
     model, source = diffusion.load(folder, "fp32", "cpu", Recorder()), patchwork(1)
-    vae = model._text_to_image.vae
+    vae = model._pipeline.vae
     with torch.no_grad(), wrap(vae):
         untouched = to_picture(decode(vae, encode(vae, source))[0])
     request = replace(REQUEST, num_inference_steps=100, scheduler="ddim", guidance_scale=1)
@@ -180,7 +180,7 @@ def test_cancelling_takes_effect_at_the_next_step(models, at):
     assert progress.steps[-1][:2] == at
     assert len(pictures) == at[0]
     assert make(model)[0].shape == (128, 128, 3), "the model is still good for the next job"
-    parts = [*model._text_to_image.unet.modules(), *model._text_to_image.vae.modules()]
+    parts = [*model._pipeline.unet.modules(), *model._pipeline.vae.modules()]
     assert not any(hasattr(part, "torus_x") for part in parts)
 
 
@@ -240,7 +240,7 @@ def test_a_decoder_that_overflows_in_half_precision_is_run_again_in_full(folders
     assert picture.std() > 0.02
     assert len(progress.notices) == 1
     assert "decoded again" in progress.notices[0]
-    assert model._text_to_image.vae.dtype == torch.float16, "the next picture starts as this one did"
+    assert model._pipeline.vae.dtype == torch.float16, "the next picture starts as this one did"
 
 
 def test_a_denoiser_that_overflows_is_run_again_with_a_larger_range(folders, tmp_path):
@@ -266,7 +266,7 @@ def test_running_out_of_memory_is_a_sentence_with_advice(models, monkeypatch):
     def exhausted(*_arguments: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
 
-    monkeypatch.setattr(model_module, "decode", exhausted)
+    monkeypatch.setattr(codec, "decode", exhausted)
     with pytest.raises(GenerationError) as caught:
         make(models["sd1"])
     assert caught.value.kind == "out_of_memory"
@@ -279,13 +279,13 @@ def test_a_closed_model_holds_nothing(folders):
 
     model = diffusion.load(folders["sd1"], "fp32", "cpu", Recorder())
     make(model, REQUEST, patchwork(0))
-    unet = weakref.ref(model._text_to_image.unet)
+    unet = weakref.ref(model._pipeline.unet)
     model.close()
     gc.collect()
     assert unet() is None
 
 
-def test_text_to_image_and_image_to_image_share_their_weights(models):
+def test_pipeline_and_image_to_image_share_their_weights(models):
     model = models["sdxl"]
-    assert model._image_to_image.unet is model._text_to_image.unet
-    assert model._image_to_image.vae is model._text_to_image.vae
+    assert model._image_to_image.unet is model._pipeline.unet
+    assert model._image_to_image.vae is model._pipeline.vae

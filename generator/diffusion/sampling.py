@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One run of a diffusers pipeline from noise, or from noised latents, to finished latents."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from generator.protocol import Request
+
+from . import families
+from .families import Family
+from .latents import starting_noise
+from .schedulers import instrument, is_flow, make_scheduler, noised, start_late
+
+OnStep = Callable[[int, Callable[[], Tensor]], None]
+
+
+@dataclass(frozen=True)
+class Start:
+    """What an image starts from: ``latents`` ``(1, C, h, w)`` float32, changed as far as the request's strength says.
+
+    ``mask`` ``(1, 1, h, w)`` says where; elsewhere the latents stay as they are. ``hidden`` are the latents of the
+    picture with what is to be painted greyed out, for denoisers that were trained to see those as well.
+    """
+
+    latents: Tensor
+    mask: Tensor | None = None
+    hidden: Tensor | None = None
+
+
+def steps_of(request: Request, from_source: bool) -> int:
+    """How many steps are run: with a source the last ones, as many as ``strength`` says, at least one."""
+    if not from_source:
+        return request.num_inference_steps
+    return max(1, round(request.num_inference_steps * request.strength))
+
+
+def evaluations(own: Any, request: Request, from_source: bool) -> int:
+    """How often the scheduler will step; some samplers ask the model more than once between two noise levels.
+
+    ``own`` is the model's scheduler. Raises `GenerationError` for a scheduler that it cannot be replaced by.
+    """
+    scheduler = make_scheduler(own, request.scheduler)
+    steps = steps_of(request, from_source)
+    if is_flow(scheduler):
+        return steps  # their schedule depends on the size; each has one evaluation a step
+    scheduler.set_timesteps(request.num_inference_steps)
+    return len(scheduler.timesteps) - (request.num_inference_steps - steps) * scheduler.order
+
+
+def denoise(
+    pipeline: Any, family: Family, own: Any, request: Request, seed: int, start: Start | None, on_step: OnStep
+) -> Tensor:
+    """The finished latents ``(1, C, h, w)`` for ``seed``.
+
+    ``pipeline`` is the one for the task at hand, ``own`` the model's scheduler. ``on_step`` gets the number of steps
+    done and a function that gives the latents without their noise, ``(1, C, h, w)``; what it raises ends the run.
+    """
+    generator = torch.Generator("cpu").manual_seed(seed)
+    shape = families.latent_shape(pipeline, request.width, request.height)
+    noise = starting_noise(generator, shape)
+    part = families.denoiser(pipeline, family)
+    device, dtype = part.device, torch.float32 if family.float32_latents else part.dtype
+    scheduler = pipeline.scheduler = make_scheduler(own, request.scheduler)
+    done = 0
+
+    def stepped(denoised: Callable[[], Tensor]) -> None:
+        nonlocal done
+        done += 1
+        on_step(done, lambda: families.unpacked(denoised(), family, shape))
+
+    instrument(scheduler, generator, noise, stepped, _keeping(scheduler, family, start, shape))
+    settings: dict[str, Any] = {
+        **family.fixed,
+        "prompt": request.prompt,
+        "width": request.width,
+        "height": request.height,
+        "num_inference_steps": request.num_inference_steps,
+        family.guidance: request.guidance_scale,
+        # What a pipeline itself draws is thrown away; it must not draw from the process's own generator.
+        "generator": torch.Generator("cpu").manual_seed(seed),
+        "output_type": "latent",
+    }
+    if family.guidance == "true_cfg_scale" and request.guidance_scale > 1:
+        settings["negative_prompt"] = request.negative_prompt or " "  # without one there is no guidance
+    elif request.negative_prompt:
+        settings["negative_prompt"] = request.negative_prompt
+    if start is None:
+        settings["latents"] = families.packed(noise, family).to(device, dtype)
+    elif not family.own_image_to_image:
+        start_late(scheduler, request.num_inference_steps - steps_of(request, True))
+        scheduler.set_timesteps(request.num_inference_steps, device=device)
+        late = noised(scheduler, start.latents.to(device), scheduler.timesteps[:1])
+        settings["latents"] = families.packed(late, family).to(device, dtype)
+    else:
+        settings |= {"image": start.latents.to(device, dtype), "strength": _strength(request, family)}
+    if families.task_of(pipeline) == "inpaint":
+        settings |= _to_inpaint(start, noise, device, dtype)
+    known = inspect.signature(pipeline.__call__).parameters
+    made = pipeline(**{name: value for name, value in settings.items() if name in known})
+    return families.unpacked(made.images, family, shape)
+
+
+def _strength(request: Request, family: Family) -> float:
+    """The strength that makes a pipeline run exactly the steps we mean: they round down, the newer ones up."""
+    steps, total = steps_of(request, True), request.num_inference_steps
+    return min(1.0, (steps - 0.5 if family.cuts_between else steps + 0.5) / total)
+
+
+def _to_inpaint(
+    start: Start | None, noise: Tensor, device: torch.device, dtype: torch.dtype
+) -> dict[str, Any]:
+    """What a denoiser with channels for a mask wants; without a start everything is to be painted."""
+    latents = torch.zeros_like(noise) if start is None else start.latents
+    mask = torch.ones_like(noise[:, :1]) if start is None or start.mask is None else start.mask
+    hidden = torch.zeros_like(noise) if start is None or start.hidden is None else start.hidden
+    given = {"image": latents, "masked_image_latents": hidden}
+    settings: dict[str, Any] = {name: value.to(device, dtype) for name, value in given.items()}
+    return {**settings, "mask_image": mask, **({"strength": 1.0} if start is None else {})}
+
+
+def _keeping(
+    scheduler: Any, family: Family, start: Start | None, shape: tuple[int, int, int, int]
+) -> Callable[[Tensor, int], Tensor] | None:
+    """After each step, puts back what is not to be painted, at that step's noise (as in RePaint, arXiv 2201.09865)."""
+    if start is None or start.mask is None:
+        return None
+    mask = families.packed(start.mask.expand(shape), family)
+
+    def keep(latents: Tensor, done: int) -> Tensor:
+        times = scheduler.timesteps[(getattr(scheduler, "begin_index", None) or 0) + done :][:1]
+        kept = start.latents.to(latents.device)
+        kept = families.packed(noised(scheduler, kept, times) if len(times) else kept, family)
+        share = mask.to(latents.device)
+        return share * latents + (1 - share) * kept.reshape(latents.shape)
+
+    return keep
