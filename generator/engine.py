@@ -9,8 +9,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from generator import maps, models, seams
 from generator.material import FloatArray, Material
 from generator.pixels import (
@@ -37,9 +35,9 @@ from generator.protocol import (
     Result,
     Step,
 )
-from generator.repair import repair
+from generator.repair import measure, repair
 from generator.resample import resize
-from generator.tileable import make_tileable
+from generator.tileable import tile
 
 PREVIEW_SIDE = 512
 
@@ -125,7 +123,7 @@ class Engine:
         progress.loading("Measuring the borders")
         made, before = repair(picture, request, lambda: self._load(request, progress), progress)
         progress.check()
-        name, report = "basecolor", seams.measure(from_levels(made)).to_json()
+        name, report = "basecolor", measure(from_levels(made)).to_json()
         progress.check()
         if keep is not None:
             keep(0, request, made, {name: report})
@@ -238,10 +236,10 @@ def _fit_size(request: Request, model: models.Model, progress: _JobProgress) -> 
 def _prepare_source(pixels: Pixels, request: Request, progress: _JobProgress) -> FloatArray:
     """The source at the request's size, made to tile along the request's axes."""
     picture = _fit_picture(pixels, request)
-    tiling = make_tileable(picture, x=request.tiles_x, y=request.tiles_y)
-    if tiling is not picture and not np.array_equal(tiling, picture):
-        progress.notice("The source image does not tile by itself, so its edges were blended first.")
-    return tiling
+    tiled = tile(picture, request.tiles_x, request.tiles_y, progress.check)
+    if tiled.picture is not picture:
+        progress.notice(f"The source image does not tile by itself. {tiled.sentence}")
+    return tiled.picture
 
 
 def _fit_picture(pixels: Pixels, request: Request) -> FloatArray:

@@ -5,14 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-import numpy as np
-
 from generator import procedural
 from generator.material import FloatArray, Material
 from generator.progress import Progress
 from generator.protocol import Request
 from generator.resample import resize
-from generator.tileable import make_tileable
+from generator.tileable import tile
 
 STEPS = 20
 NOTHING_TO_ADD = (
@@ -34,18 +32,12 @@ class ProceduralModel:
         """Nothing is held."""
 
     def make_seamless(self, request: Request, picture: FloatArray, progress: Progress) -> FloatArray:
-        """The picture's own edges joined, with nothing drawn anew; ``(H, W, 3 or 4)``."""
+        """The picture's own edges joined, with nothing drawn anew; ``(H, W, 3 or 4)``. Says how it was done."""
         progress.step(0, 0, 1)
-        if picture.shape[2] == 4:
-            alpha = np.repeat(picture[..., 3:], 3, axis=2)
-            parts = [
-                make_tileable(part, request.tiles_x, request.tiles_y) for part in (picture[..., :3], alpha)
-            ]
-            joined = np.concatenate((parts[0], parts[1][..., :1]), axis=2)
-        else:
-            joined = make_tileable(picture, request.tiles_x, request.tiles_y)
+        tiled = tile(picture, request.tiles_x, request.tiles_y, progress.check)
+        progress.notice(tiled.sentence)
         progress.step(0, 1, 1)
-        return joined
+        return tiled.picture
 
     def generate(
         self, request: Request, source: FloatArray | None, progress: Progress

@@ -30,6 +30,10 @@ class Progress(Protocol):
         """Nothing to tell; for long work between two reports, so that cancelling takes effect there too."""
         ...
 
+    def check(self) -> None:
+        """Nothing to tell; only asks whether the job was cancelled."""
+        ...
+
     def loading(self, what: str, fraction: float | None = None) -> None:
         """``what`` is being prepared, ``fraction`` of it (in [0, 1]) is done."""
         ...

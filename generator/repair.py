@@ -30,33 +30,44 @@ def repair(
     Size, type and number of channels stay; a picture that tiles already comes back as it is, and no model is
     loaded for it. ``load`` gives the request's model. Transparency is a fourth channel: without a model it is
     joined along with the colours, so that both stay in register; a model redraws the colours, and then it is kept.
+    Raises what the model raises.
     """
     picture = from_levels(pixels)
-    before = seams.measure(picture)
+    before = measure(picture)
     axes = axes_of(request.seamless)
-    if not broken(before, request):
-        unsure = [axis for axis in axes if getattr(before, axis).tiles is None]
-        progress.notice(
-            f"Whether the image tiles in {spoken(''.join(unsure))} cannot be measured, so it was left as it is."
-            if unsure
-            else f"The image tiles already in {spoken(axes)}, so it was left as it is."
-        )
+    verdicts = [getattr(before, axis).tiles for axis in axes]
+    if all(verdicts):
+        progress.notice(f"The image tiles already in {spoken(axes)} and was left as it is.")
         return pixels, before
-    return to_levels(_repaired(picture, request, load, progress), pixels.dtype), before
+    made = _repaired(picture, before, request, load, progress)
+    return (pixels if made is picture else to_levels(made, pixels.dtype)), before
 
 
-def broken(report: seams.SeamReport, request: Request) -> bool:
-    """Whether one of the request's axes has a visible border."""
+def measure(picture: FloatArray) -> seams.SeamReport:
+    """The report on ``(H, W, 3 or 4)``. Colours count as far as they are seen; where there are none, alpha counts."""
+    if picture.shape[2] == 4:
+        picture = np.concatenate((picture[..., :3] * picture[..., 3:], picture[..., 3:]), axis=2)
+    return seams.measure(picture)
+
+
+def _broken(report: seams.SeamReport, request: Request) -> bool:
     return (request.tiles_x and report.x.tiles is False) or (request.tiles_y and report.y.tiles is False)
 
 
 def _repaired(
-    picture: FloatArray, request: Request, load: Callable[[], Model], progress: Progress
+    picture: FloatArray,
+    before: seams.SeamReport,
+    request: Request,
+    load: Callable[[], Model],
+    progress: Progress,
 ) -> FloatArray:
+    if not _broken(before, request):
+        # Nothing to see for a model, though a small picture may still have a jump that can be taken away.
+        return ProceduralModel().make_seamless(request, picture, progress)
     if request.model == DEFAULT_MODEL or picture.shape[2] == 3:
         return load().make_seamless(request, picture, progress)
     colours, alpha = picture[..., :3], picture[..., 3:]
-    if broken(seams.measure(alpha), request):
+    if _broken(seams.measure(alpha), request):
         progress.notice(TRANSPARENT)
         return ProceduralModel().make_seamless(request, picture, progress)
     return np.concatenate((load().make_seamless(request, colours, progress), alpha), axis=2)
