@@ -27,10 +27,6 @@ class Progress(Protocol):
     """What a model calls while it works. Every method raises `CancelledError` once the job is cancelled."""
 
     def check(self) -> None:
-        """Nothing to tell; for long work between two reports, so that cancelling takes effect there too."""
-        ...
-
-    def check(self) -> None:
         """Nothing to tell; only asks whether the job was cancelled."""
         ...
 

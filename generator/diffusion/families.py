@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from .latents import channels, pixels_per_latent
 
@@ -82,11 +82,9 @@ def largest_side(pipeline: Any, family: Family) -> int | None:
     return int(table) * stride(pipeline, family) if table else None
 
 
-def denoiser(pipeline: Any, family: Family) -> nn.Module:
-    """The part that denoises."""
-    part = getattr(pipeline, family.denoiser)
-    assert isinstance(part, nn.Module)
-    return part
+def denoiser(pipeline: Any, family: Family) -> Any:
+    """The part that denoises, a ``ModelMixin``."""
+    return getattr(pipeline, family.denoiser)
 
 
 def latent_shape(pipeline: Any, width: int, height: int) -> tuple[int, int, int, int]:

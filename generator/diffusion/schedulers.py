@@ -10,6 +10,7 @@ from typing import Any
 
 import diffusers
 import torch
+from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 from torch import Tensor
 
 from generator.progress import GenerationError
@@ -74,7 +75,7 @@ def _flow_scheduler(own: Any, name: str) -> Any:
     if name == "euler":
         shift = own.config.get("flow_shift")
         more = {} if shift is None else {"shift": shift}
-        return diffusers.FlowMatchEulerDiscreteScheduler.from_config(own.config, **more)
+        return FlowMatchEulerDiscreteScheduler.from_config(own.config, **more)
     raise GenerationError(
         "unknown_scheduler",
         f"This model predicts a flow, and the scheduler {name!r} samples noise.",

@@ -19,7 +19,9 @@ from diffusers import (
     DDIMScheduler,
     EulerDiscreteScheduler,
     PNDMScheduler,
+    StableDiffusionInpaintPipeline,
     StableDiffusionPipeline,
+    StableDiffusionXLImg2ImgPipeline,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
@@ -162,6 +164,44 @@ def save_sd(folder: Path, family: str = "sd1", **overrides: object) -> Path:
         **{**parts, **overrides}, safety_checker=None, feature_extractor=None, requires_safety_checker=False
     )
     pipeline.save_pretrained(folder)
+    return folder
+
+
+def save_inpaint(folder: Path) -> Path:
+    """A Stable Diffusion 1.x inpainting folder: its unet also sees a mask and the picture behind it."""
+    torch.manual_seed(3)
+    StableDiffusionInpaintPipeline(
+        vae=vae(),
+        text_encoder=CLIPTextModel(_text_config()).eval(),
+        tokenizer=tokenizer(folder / "tokenizer"),
+        unet=unet("sd1", in_channels=9),
+        scheduler=DDIMScheduler(clip_sample=False, set_alpha_to_one=False, steps_offset=1, **BETAS),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    ).save_pretrained(folder)
+    return folder
+
+
+def save_refiner(folder: Path) -> Path:
+    """An SDXL refiner's folder: the second text encoder alone, and a score among the conditions."""
+    torch.manual_seed(4)
+    StableDiffusionXLImg2ImgPipeline(
+        vae=vae(scaling_factor=0.13025, force_upcast=True),
+        text_encoder=None,
+        text_encoder_2=CLIPTextModelWithProjection(_text_config()).eval(),
+        tokenizer=None,
+        tokenizer_2=tokenizer(folder / "tokenizer_2"),
+        unet=unet(
+            "sdxl",
+            cross_attention_dim=TEXT_WIDTH,
+            projection_class_embeddings_input_dim=5 * 8 + TEXT_WIDTH,
+        ),
+        scheduler=EulerDiscreteScheduler(timestep_spacing="leading", steps_offset=1, **BETAS),
+        requires_aesthetics_score=True,
+        force_zeros_for_empty_prompt=False,
+        add_watermarker=False,
+    ).save_pretrained(folder)
     return folder
 
 
