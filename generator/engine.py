@@ -120,6 +120,9 @@ class Engine:
             self._deliver(index, request.for_image(index), made, progress, keep)
 
     def _tile(self, picture: Pixels, request: Request, progress: _JobProgress, keep: Keep | None) -> None:
+        rows, columns = picture.shape[:2]
+        if (request.width, request.height) != (columns, rows):
+            raise RequestError(f"An image that is made to tile keeps its size, which is {columns} x {rows}.")
         progress.loading("Measuring the borders")
         made, before = repair(picture, request, lambda: self._load(request, progress), progress)
         progress.check()

@@ -121,13 +121,8 @@ class Request:
             raise RequestError("Type what the texture should be, such as: mossy red brick wall.")
 
     def _check_tile(self) -> None:
-        source = self.source
-        if source is None:
+        if self.source is None:
             raise RequestError("Choose the image that is to be made to tile.")
-        if (self.width, self.height) != (source.width, source.height):
-            raise RequestError(
-                f"An image that is made to tile keeps its size, which is {source.width} x {source.height}."
-            )
         if self.seamless == "off":
             raise RequestError("Choose along which axes the image is to tile: both, x or y.")
         if self.maps != ("basecolor",):

@@ -307,11 +307,9 @@ def test_a_request_out_of_range_says_so_in_a_sentence(change: dict, words: str) 
     ("change", "words"),
     [
         ({"source": None}, "Choose the image that is to be made to tile"),
-        ({"width": 48}, "keeps its size, which is 64 x 48"),
         ({"seamless": "off"}, "both, x or y"),
         ({"maps": list(MAPS)}, "basecolor and no other map"),
         ({"count": 2}, "One request makes one image"),
-        ({"source": TILE["source"] | {"width": 8}, "width": 8}, "width must be a whole number from 16"),
     ],
 )
 def test_what_cannot_be_made_to_tile_is_told_in_a_sentence(change: dict, words: str) -> None:

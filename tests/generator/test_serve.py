@@ -192,3 +192,10 @@ def test_the_interrupt_of_a_terminal_is_left_to_the_client(client: Client) -> No
     client.process.send_signal(signal.SIGINT)
     client.say(Generate("job", SMALL))
     assert client.until(Finished)[-1].job == "job"
+
+
+def test_the_server_needs_no_pillow() -> None:
+    """Blender's own Python has NumPy and no Pillow."""
+    code = "import sys; sys.modules['PIL'] = None; import generator.serve, generator.procedural_model"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr

@@ -223,6 +223,13 @@ def test_a_repair_is_cancelled_whenever_it_is_noticed(checks: int) -> None:
     assert not any(isinstance(event, Result) for event in events)
 
 
+def test_another_size_than_the_pictures_own_is_refused() -> None:
+    pixels = photo()
+    end = run(pixels, tile_request(pixels, width=64))[-1]
+    assert isinstance(end, Failed)
+    assert end.message == "An image that is made to tile keeps its size, which is 128 x 96."
+
+
 def test_sixteen_bits_are_for_this_task_alone() -> None:
     pixels = photo(dtype="uint16")
     request = Request(prompt="moss", width=128, height=96, source=reference(pixels))
