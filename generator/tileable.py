@@ -11,14 +11,14 @@ import numpy as np
 from generator import seams
 from generator.material import FloatArray
 from generator.resample import resize
-from generator.tiling import light, ways
+from generator.tiling import light, straight, ways
 from generator.tiling.likeness import Judge, Likeness
 from generator.tiling.patches import Wraps
 from generator.tiling.ways import Method, Task, Way
 
 _AREA = 224 * 224  # Pixels of the copy on which all ways are tried.
 _TRIES = 3  # So many of the best ways are carried out in full, at most, until one of them tiles.
-_SEAM_PRICE, _BEAT_PRICE, _ZOOM_PRICE, _STRETCH_PRICE = 0.3, 0.6, 0.25, 0.3
+_SEAM_PRICE, _BEAT_PRICE, _ZOOM_PRICE, _STRETCH_PRICE = 0.3, 0.8, 0.25, 0.3
 _VEIL_PRICE = 2.0
 _TIES = {"none": 0.0, "evened": 0.0, "patched": 0.005, "cut": 0.01, "cut and patched": 0.01}
 """Where two ways look equally good, the one that leaves more of the picture alone is taken."""
@@ -78,11 +78,12 @@ def make_tileable(image: FloatArray, x: bool = True, y: bool = True) -> FloatArr
 def tile(image: FloatArray, x: bool = True, y: bool = True, check: Callable[[], None] | None = None) -> Tiled:
     """A picture ``(H, W, 3 or 4)``, float in [0, 1], made to tile along the axes that are asked for; size kept.
 
-    Axes that tile already are left alone; when all do, the picture itself comes back. Light that falls off evenly is
-    evened out first. Then several ways are tried on a small copy (`generator.tiling.ways`): taking away what keeps
-    the ends from meeting, laying pieces of the picture over its borders, cropping it to whole repeats of its
-    pattern. They are judged by whether a seam is seen and by how much the result looks like the photograph; the best
-    is done in full, and the next best one where that shows a seam. The result depends on the pixels alone.
+    Axes that tile already are left alone; when all do, the picture itself comes back. A wall that was photographed
+    askew is straightened first, and light that falls off is evened out. Then several ways are tried on a small copy
+    (`generator.tiling.ways`): taking away what keeps the ends from meeting, laying pieces of the picture over its
+    borders, cropping it to whole repeats of its pattern. They are judged by whether a seam is seen and by how much
+    the result looks like the photograph; the best is done in full, and the next best one where that shows a seam.
+    The result depends on the pixels alone.
 
     ``check`` is called every now and then, and may raise to end the work. Raises ``ValueError`` for other shapes.
     """
@@ -95,13 +96,20 @@ def tile(image: FloatArray, x: bool = True, y: bool = True, check: Callable[[], 
     open_x, open_y = (_is_open(picture, report, axis) for axis in ("x", "y"))
     task = Task(asked=Wraps(x and open_x, y and open_y), kept=Wraps(not open_x, not open_y))
     if not (task.asked.x or task.asked.y):
-        return Tiled(image, "none", _UNTOUCHED, _nothing_done(x, y))
+        untouched = image if np.isfinite(image).all() else _transparent(picture, image.shape[2])
+        return Tiled(untouched, "none", _UNTOUCHED, _nothing_done(x, y))
+    quad = None if task.kept.x or task.kept.y else straight.find_quad(picture)
+    if quad is not None:
+        picture = straight.straighten(picture, quad)
+        check()
     gain = light.fall_off(picture, task.asked.x, task.asked.y) if _is_opaque(picture) else None
     photo = picture if gain is None else np.clip(picture * gain, 0, 1)
     way, result, score = _best(photo, task, check)
-    return Tiled(
-        _transparent(result, image.shape[2]), way.method, score, _sentence(way, task, score, gain is not None)
-    )
+    before = [
+        "The photo was straightened first." if quad else "",
+        "Uneven light was evened out first." if gain is not None else "",
+    ]
+    return Tiled(_transparent(result, image.shape[2]), way.method, score, _sentence(way, score, before))
 
 
 def _best(photo: FloatArray, task: Task, check: Callable[[], None]) -> tuple[Way, FloatArray, Score]:
@@ -190,7 +198,7 @@ def _nothing_done(x: bool, y: bool) -> str:
     return "The picture tiles already and was left as it is."
 
 
-def _sentence(way: Way, task: Task, score: Score, lit: bool) -> str:
+def _sentence(way: Way, score: Score, before: list[str]) -> str:
     stretched = [
         f"{100 * (factor - 1):.0f} % in {axis}"
         for factor, axis in zip(way.stretch, "XY", strict=True)
@@ -205,8 +213,7 @@ def _sentence(way: Way, task: Task, score: Score, lit: bool) -> str:
         "cut and patched": "The picture was cropped to whole repeats of its pattern, pieces of it were laid over its "
         f"edges{by}.",
     }[way.method]
-    parts = ["Uneven light was evened out first."] if lit else []
-    parts.append(first)
+    parts = [*filter(None, before), first]
     if score.seams:
         parts.append(
             "A seam can still be seen: try another part of the photo, or one that was taken straight on."

@@ -14,6 +14,7 @@ import numpy as np
 
 from generator.material import FloatArray
 from generator.resample import resize
+from generator.tiling.light import grey as grey_of
 
 _SIDES = (200, 100, 50)  # The scales that are compared: copies of so many pixels squared.
 _WINDOW = 8
@@ -30,7 +31,7 @@ class Likeness:
         How much further the windows across the border are from the photograph's windows than those are from each
         other; 1 is as far as two windows picked by chance. Mean over all and over the worst tenth, and over scales.
     ``faded``
-        Loss of fine contrast along the worst tenth of the border, as a logarithm, beyond what the photograph has.
+        Loss of fine contrast along the flattest quarter of a border, as a logarithm, beyond what the photograph has.
     ``colours``
         Distance between both pictures' colour distributions, in units of full range.
     """
@@ -42,7 +43,7 @@ class Likeness:
     @property
     def total(self) -> float:
         """All of them in one figure."""
-        return self.strange + 0.15 * self.faded + self.colours
+        return self.strange + 0.3 * self.faded + self.colours
 
 
 class Judge:
@@ -140,17 +141,23 @@ def _windows(image: FloatArray, step: int) -> tuple[FloatArray, FloatArray]:
 
 
 def _faded(photo: FloatArray, result: FloatArray, x: bool, y: bool) -> float:
-    """How much flatter the flattest parts of the border are than the flattest that the photograph has elsewhere."""
-    own, new = _contrasts(photo, 0), _contrasts(result, 1)
-    border = np.concatenate([new[:, 0] if x else new[:0, 0], new[0] if y else new[0, :0]])
-    usual = np.quantile(np.log(own + 0.004), 0.1)
-    found = np.sort(np.log(border + 0.004))
-    return max(0.0, float(usual - found[: max(1, len(found) // 10)].mean()))
+    """How much flatter the flatter parts of a border are than those of any other line through the photograph."""
+    own, new = (np.log(_contrasts(image, border) + 0.004) for image, border in ((photo, 0), (result, 1)))
+    return max(
+        float(_flattest(own.T).min() - _flattest(new[:, :1].T)[0]) if x else 0.0,
+        float(_flattest(own).min() - _flattest(new[:1])[0]) if y else 0.0,
+        0.0,
+    )
+
+
+def _flattest(lines: FloatArray) -> FloatArray:
+    """The mean over the lowest quarter of each row of ``(N, L)``."""
+    return np.sort(lines, axis=1)[:, : max(1, lines.shape[1] // 4)].mean(axis=1)
 
 
 def _contrasts(image: FloatArray, border: int) -> FloatArray:
     """Mean difference between neighbours in square cells; with ``border`` the first row and column straddle it."""
-    grey = image[..., :3].mean(axis=2)
+    grey = grey_of(image)
     side = int(np.clip(min(grey.shape) // 24, 4, 64))
     if border:
         grey = np.roll(grey, (side // 2, side // 2), axis=(0, 1))

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from generator.material import FloatArray
-from generator.resample import blur
+from generator.resample import blur, resize
 from generator.tiling.cuts import Loop
 
 _CORE = 0.5  # The inner radius of the rim in which a line may run, as a share of the outer one.
@@ -28,6 +28,8 @@ _MOST_LIGHT = np.float32(0.05)  # More than this is another colour, not another 
 _APART = 2.2  # Radii between a piece and its origin, lest both be seen as the same thing twice.
 _REUSED = 0.6  # How much worse a piece counts that has been laid elsewhere already ...
 _STRIKING = 0.25  # ... or whose colour or contrast is one deviation further from the usual than one.
+_COARSE = 24  # Pixels of a radius that are enough to tell light from things.
+_COMPARED = 10_000
 
 Mask = npt.NDArray[np.bool_]
 
@@ -110,8 +112,7 @@ class Canvas:
         there = self.origin(piece.origin, piece.radius)
         rim = trust * ((loop.distance >= loop.inner) & (loop.distance <= loop.outer))
         share = loop.inside(radii, _FEATHER)[..., None]
-        light = np.clip(_light_between(here, there, rim, piece.radius), -_MOST_LIGHT, _MOST_LIGHT)
-        new = np.clip(there + light, 0, 1)
+        new = np.clip(there + _light_between(here, there, rim, piece.radius), 0, 1)
         rows, columns, exists = self.indices(piece.target, piece.radius, self.wraps)
         merged = here + (new - here) * share
         where = np.nonzero(exists & (share[..., 0] > 0))
@@ -193,47 +194,57 @@ def _refined(
     """The origin near ``guess`` whose rim agrees best, sought in steps that are halved down to a pixel."""
     radius = loop.outer
     here, trust = canvas.around(target, radius)
-    weight = trust * (loop.distance >= loop.inner) * (loop.distance <= loop.outer)
+    weight = (trust * (loop.distance >= loop.inner) * (loop.distance <= loop.outer))[..., None]
     step = 1 << max(0, int(np.ceil(np.log2(max(scale, 1)))) - 1)
     best = guess
     while step >= 1:
-        reduced, weights = _boxes(here * weight[..., None], step), _boxes(weight[..., None], step)
-        errors = {}
-        for down in (-2, -1, 0, 1, 2):
-            for right in (-2, -1, 0, 1, 2):
-                place = (best[0] + down * step, best[1] + right * step)
+        # Offsets by whole boxes are shifts of one picture of boxes; some ten thousand of them say enough.
+        trusted = _boxes(weight, step)
+        wanted = _boxes(here * weight, step) / (trusted + np.float32(1e-6))
+        around = _boxes(canvas.origin(best, radius + 2 * step), step, count=len(trusted) + 4)
+        stride = max(1, int((trusted.size / _COMPARED) ** 0.5))
+        wanted, trusted, count = wanted[::stride, ::stride], trusted[::stride, ::stride], len(trusted)
+        errors: dict[tuple[int, int], float] = {}
+        for down in range(5):
+            for right in range(5):
+                place = (best[0] + (down - 2) * step, best[1] + (right - 2) * step)
                 if canvas.is_sound(place, target, radius):
-                    there = _boxes(canvas.origin(place, radius) * weight[..., None], step)
-                    errors[place] = float(
-                        (((reduced - there) / (weights + np.float32(1e-6))) ** 2 * weights).sum()
-                    )
+                    there = around[down : down + count : stride, right : right + count : stride]
+                    errors[place] = float((((wanted - there) ** 2) * trusted).sum())
         if errors:
             best = min(errors, key=lambda place: errors[place])
         step //= 2
     return best
 
 
-def _boxes(window: FloatArray, side: int) -> FloatArray:
-    """Means over squares of ``side`` pixels; what is left over at the end is dropped."""
-    if side == 1:
-        return window
-    rows, columns, channels = window.shape
-    rows, columns = rows // side, columns // side
-    boxes = window[: rows * side, : columns * side].reshape(rows, side, columns, side, channels)
-    return boxes.mean(axis=(1, 3))
+def _boxes(window: FloatArray, side: int, count: int = 0) -> FloatArray:
+    """Means over squares of ``side`` pixels, a power of two: ``count`` along each axis, or all that are whole."""
+    count = min(count or len(window), len(window) // side)
+    part = window[: count * side, : count * side]
+    while side > 1:  # NumPy is slow at means over axes as short as these.
+        part = part[::2] + part[1::2]
+        part = np.float32(0.25) * (part[:, ::2] + part[:, 1::2])
+        side //= 2
+    return part
 
 
 def line_costs(here: FloatArray, windows: FloatArray, trust: FloatArray) -> npt.NDArray[np.float32]:
     """What it costs to cut through each pixel: ``(S, S, C)`` and ``(N, S, S, C)`` to ``(N, S, S)``."""
-    difference = np.abs(windows - here).mean(axis=3) * trust
-    return (difference + np.float32(1e-4)).astype(np.float32)
+    difference = np.abs(windows - here)
+    total = sum((difference[..., c] for c in range(1, here.shape[2])), difference[..., 0])
+    return (total * (trust / np.float32(here.shape[2])) + np.float32(1e-4)).astype(np.float32)
 
 
 def _light_between(here: FloatArray, there: FloatArray, rim: FloatArray, radius: int) -> FloatArray:
-    """The broad difference between both along the rim, carried on into the middle."""
-    sigma = radius / 3
-    weight = blur(rim, sigma, wrap_x=False, wrap_y=False)[..., None] + np.float32(1e-3)
-    return blur((here - there) * rim[..., None], sigma, wrap_x=False, wrap_y=False) / weight
+    """The broad difference between both along the rim, carried on into the middle; found on a reduced copy."""
+    side = 1 << int(np.log2(max(1, radius / _COARSE)))
+    weight = _boxes(rim[..., None], side)
+    difference = _boxes((here - there) * rim[..., None], side)
+    sigma = radius / side / 3
+    weight = blur(weight, sigma, wrap_x=False, wrap_y=False) + np.float32(1e-3)
+    light = blur(difference, sigma, wrap_x=False, wrap_y=False) / weight
+    light = np.clip(light, -_MOST_LIGHT, _MOST_LIGHT)
+    return light if side == 1 else resize(light, len(rim), len(rim), False, False, "linear")
 
 
 def _striking(source: FloatArray, radius: int) -> FloatArray:

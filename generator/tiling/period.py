@@ -14,6 +14,7 @@ import numpy as np
 
 from generator.material import FloatArray
 from generator.resample import blur, resize
+from generator.tiling import light
 from generator.tiling.cuts import Costs, cheapest_path
 from generator.tiling.patches import Wraps
 
@@ -66,7 +67,7 @@ def rhythm(image: FloatArray) -> Rhythm | None:
     rows, columns = image.shape[:2]
     factor = min(1.0, _FINE / columns)
     width, height = max(16, round(columns * factor)), max(2, min(rows, round(rows * factor)))
-    small = resize(image[..., :3].mean(axis=2), width, height, False, False)
+    small = resize(light.grey(image), width, height, False, False)
     small = small - blur(small, max(width, height) / _LIGHT, wrap_x=False, wrap_y=False)
     spread = float(small.std())
     if spread < 1e-3:
@@ -209,4 +210,6 @@ def _refined(image: FloatArray, period: int) -> int:
 
 
 def _difference(a: FloatArray, b: FloatArray) -> Costs:
-    return np.abs(a - b).mean(axis=2)
+    difference = np.abs(a - b)
+    total = sum((difference[..., c] for c in range(1, a.shape[2])), difference[..., 0])
+    return total * np.float32(1 / a.shape[2])
