@@ -29,7 +29,9 @@ _BETTER = (
 )
 _SQUARE = 1.35  # No part that is so much wider than high, against the picture, is worth its distortion.
 _LEAST = 0.008  # Slopes below this change nothing that could be seen.
+_SLANT = 0.06  # So far two families may lean against each other.
 Float64Array = npt.NDArray[np.float64]
+Slopes = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,13 @@ def find_quad(image: FloatArray) -> Quad | None:
     if min(width, height) < 48:
         return None
     grey = blur(resize(grey_of(image), width, height, False, False), 1.0, False, False)
-    upright = _pencil(grey)
-    level = _pencil(np.ascontiguousarray(grey.T))
-    if upright is None and level is None:
+    upright, level = _turned_alike(
+        _pencil(grey), _pencil(np.ascontiguousarray(grey.T)), (columns / rows) ** 2
+    )
+    if max(map(abs, (*upright, *level))) < _LEAST:
         return None
-    left, right = _inside(upright or (0.0, 0.0))
-    top, bottom = _inside(level or (0.0, 0.0))
+    left, right = _inside(upright)
+    top, bottom = _inside(level)
     ends = (left, top), (right, top), (right, bottom), (left, bottom)
     quad = Quad(tuple(_crossing(side, end) for side, end in ends))
     wide, high = quad.shares
@@ -91,8 +94,30 @@ def straighten(image: FloatArray, quad: Quad) -> FloatArray:
     return result
 
 
-def _pencil(grey: FloatArray) -> tuple[float, float] | None:
-    """How far the upright lines lean at the left and at the right side: columns from top to bottom, as a share."""
+def _turned_alike(upright: Slopes | None, level: Slopes | None, square: float) -> tuple[Slopes, Slopes]:
+    """Both families, where a camera can have seen them so: what turns the one turns the other.
+
+    A family that shows no lines is turned along, a little. Lines that lean while those across them do not are slanted on the
+    surface itself, italics or herringbone, and stay so. ``square`` is the squared proportion of width to height.
+    """
+    nothing = (0.0, 0.0)
+    if upright is None and level is None:
+        return nothing, nothing
+    if upright is None or level is None:
+        found = upright or level or nothing
+        turn = -0.5 * (found[0] + found[1]) * (square if upright else 1 / square)
+        if abs(turn) > _SLANT:
+            return nothing, nothing
+        return (upright, (turn, turn)) if upright else ((turn, turn), found)
+    lean = 0.5 * (upright[0] + upright[1]) + 0.5 * (level[0] + level[1]) / square
+    return (upright, level) if abs(lean) < _SLANT else (nothing, nothing)
+
+
+def _pencil(grey: FloatArray) -> Slopes | None:
+    """How far the upright lines lean at the left and at the right side: columns from top to bottom, as a share.
+
+    None where there are no lines.
+    """
     jumps = grey[:, 1:] - grey[:, :-1]
     across = np.abs(np.diff(grey, axis=0))
     # Edges of the other family would vote for any slope alike.
@@ -121,8 +146,10 @@ def _pencil(grey: FloatArray) -> tuple[float, float] | None:
                     if gathered > found:
                         best, found = (float(left), float(right)), gathered
         reach /= 6
-    shows = found > _GATHERED * float(np.median(arbitrary)) and found > _BETTER * plain
-    return best if shows and _LEAST < max(map(abs, best)) < 0.95 * _MOST else None
+    if found <= _GATHERED * float(np.median(arbitrary)):
+        return None
+    worth = found > _BETTER * plain and _LEAST < max(map(abs, best)) < 0.95 * _MOST
+    return best if worth else (0.0, 0.0)
 
 
 def _gathered(
@@ -138,7 +165,7 @@ def _gathered(
     return float((counts**2).mean() / max(float(counts.mean()) ** 2, 1e-12))
 
 
-def _inside(slopes: tuple[float, float]) -> tuple[tuple[float, float], tuple[float, float]]:
+def _inside(slopes: Slopes) -> tuple[tuple[float, float], tuple[float, float]]:
     """The outermost lines of a pencil that stay within the picture: where each is in the middle, and its slope."""
     left, right = slopes
 
