@@ -49,7 +49,7 @@ def crops(size: int, seed: int) -> Iterator[tuple[str, FloatArray]]:
 def photos(paths: list[Path]) -> Iterator[tuple[str, FloatArray]]:
     """Pictures from files."""
     for path in paths:
-        yield path.stem, read_image(path).astype(np.float32) / np.float32(255)
+        yield f"photo_{path.stem}", read_image(path).astype(np.float32) / np.float32(255)
 
 
 def grain(image: FloatArray) -> float:

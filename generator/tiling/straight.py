@@ -97,8 +97,8 @@ def straighten(image: FloatArray, quad: Quad) -> FloatArray:
 def _turned_alike(upright: Slopes | None, level: Slopes | None, square: float) -> tuple[Slopes, Slopes]:
     """Both families, where a camera can have seen them so: what turns the one turns the other.
 
-    A family that shows no lines is turned along, a little. Lines that lean while those across them do not are slanted on the
-    surface itself, italics or herringbone, and stay so. ``square`` is the squared proportion of width to height.
+    A family that shows no lines is turned along, a little. Lines that lean while those across them do not are slanted
+    on the surface itself, italics or herringbone, and stay so. ``square`` is the squared proportion of width to height.
     """
     nothing = (0.0, 0.0)
     if upright is None and level is None:
