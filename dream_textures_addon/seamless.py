@@ -15,7 +15,7 @@ import bpy
 from . import editors, images, naming
 from .compose import Order, Wishes, sent_prompts
 from .delivery import Delivery, Destination, Outcome
-from .encode import EncodedMap
+from .encode import EncodedMap, pixels_of
 from .wire import protocol
 
 SUFFIX = " Seamless"
@@ -91,7 +91,8 @@ def compose(
         guidance_scale=wishes.guidance,
         scheduler="" if wishes.scheduler == "default" else wishes.scheduler,
     )
-    return Order(request, pixels, _destination(context, wishes, image, reference.sha256, from_source))
+    notes = _losses(image, pixels)
+    return Order(request, pixels, _destination(context, wishes, image, reference.sha256, notes, from_source))
 
 
 def concerns(delivery: Delivery) -> bool:
@@ -126,8 +127,23 @@ def deliver(delivery: Delivery) -> Outcome:
     return outcome
 
 
+def _losses(image: bpy.types.Image, sent: protocol.Array) -> tuple[str, ...]:
+    """What of an image cannot come back, in sentences."""
+    losses = []
+    if images.exceeds_white(image):
+        losses.append(f"Values of “{image.name}” above 1 were cut off")
+    if image.alpha_mode == "CHANNEL_PACKED" and sent.shape[2] == 4 and (pixels_of(sent)[..., 3] == 0).any():
+        losses.append(f"Alpha was taken for transparency: where it is 0, “{image.name}” lost its colours")
+    return tuple(losses)
+
+
 def _destination(
-    context: bpy.types.Context, wishes: Wishes, image: bpy.types.Image, sha256: str, from_source: bool
+    context: bpy.types.Context,
+    wishes: Wishes,
+    image: bpy.types.Image,
+    sha256: str,
+    notes: tuple[str, ...],
+    from_source: bool,
 ) -> SeamlessDestination:
     path = Path(image.name)
     words = path.stem if path.suffix.lower() in _FILE_ENDINGS else image.name
@@ -147,7 +163,7 @@ def _destination(
         alpha_mode="STRAIGHT" if image.alpha_mode == "PREMUL" else image.alpha_mode,
         editor=context.area.as_pointer() if in_editor else None,
         source_of=context.scene.name if from_source else "",
-        notes=(f"Values of “{image.name}” above 1 were cut off",) if images.exceeds_white(image) else (),
+        notes=notes,
     )
 
 

@@ -33,10 +33,9 @@ class ProceduralModel:
 
     def make_seamless(self, request: Request, picture: FloatArray, progress: Progress) -> FloatArray:
         """The picture's own edges joined, with nothing drawn anew; ``(H, W, 3 or 4)``. Says how it was done."""
-        progress.step(0, 0, 1)
+        progress.loading("Joining the edges")
         tiled = tile(picture, request.tiles_x, request.tiles_y, progress.check)
         progress.notice(tiled.sentence)
-        progress.step(0, 1, 1)
         return tiled.picture
 
     def generate(

@@ -98,6 +98,17 @@ def test_a_finished_texture_says_whether_it_tiles_and_what_was_not_understood(sc
     assert "dtex.save_maps" in panel.operators
 
 
+def test_the_figures_of_every_map_and_axis_can_be_opened(scene: bpy.types.Scene, runtime: Any) -> None:
+    bpy.ops.dtex.generate(prompt="red bricks", width=128, count=2)
+    panel = drawn()
+    assert "Seams in Figures" in panel.texts
+    for label in ("Base Color", "Normal", "Roughness", "Height", "Occlusion", "Metallic"):
+        for axis in "XY":
+            assert panel.texts.count(f"{label} {axis}") == 2, "once for each image"
+    ratio = runtime.board.latest.results[0].seams["x"]["ratio"]
+    assert f"{ratio:.2f}" in panel.texts
+
+
 def test_a_failure_shows_its_sentence_its_advice_and_the_report(
     scene: bpy.types.Scene, runtime: Any, generator_python: Callable[[str], None]
 ) -> None:

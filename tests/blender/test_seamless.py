@@ -206,8 +206,20 @@ def test_a_float_image_keeps_its_look_and_its_fine_steps(
 def test_light_that_no_map_has_room_for_is_told(scene: bpy.types.Scene, runtime: Any) -> None:
     picture("lamp", photo() * 3, is_float=True)
     make(image="lamp")
-    (sentence, *_) = submodule("submission").sentences(runtime.board.latest)
-    assert sentence == "Values of “lamp” above 1 were cut off."
+    assert "Values of “lamp” above 1 were cut off." in submodule("submission").sentences(runtime.board.latest)
+
+
+def test_colours_that_alpha_would_hide_are_told_to_be_lost(
+    scene: bpy.types.Scene, runtime: Any, tmp_path: Path
+) -> None:
+    pixels = photo(alpha=True)
+    pixels[:20, :, 3] = 0
+    painted = picture("painted", pixels)
+    painted.filepath_raw, painted.file_format = str(tmp_path / "packed.png"), "PNG"
+    painted.save()
+    bpy.data.images.load(str(tmp_path / "packed.png")).alpha_mode = "CHANNEL_PACKED"
+    make(image="packed.png")
+    assert any("lost its colours" in text for text in submodule("submission").sentences(runtime.board.latest))
 
 
 def test_an_image_that_tiles_is_shown_and_not_copied(
