@@ -14,4 +14,10 @@ sys.path.insert(0, str(HERE))  # for periodic_axis
 sys.path.insert(0, str(TESTS / "generator" / "diffusion"))  # for tiny_models
 sys.path.insert(0, str(TESTS.parent / "benchmarks"))  # for small_models
 
+if find_spec("torch"):
+    import torch
+
+    # Threads that wait for each other on a busy machine cost more than they save on models this small.
+    torch.set_num_threads(1)
+
 collect_ignore_glob = [] if find_spec("torch") and find_spec("diffusers") else ["test_*.py"]

@@ -18,6 +18,7 @@ from generator.torus import is_exact, on_torus, rolled, stride_of, wrap
 from generator.torus.law import violation
 
 GRID = (8, 12)
+HALF = torch.tensor([0.5])
 
 
 @pytest.fixture(autouse=True)
@@ -66,20 +67,20 @@ def offsets(seed: int, times: range, x: bool = True, y: bool = True) -> list[tup
 def test_a_denoiser_is_rolled_and_its_answer_rolled_back(family):
     """In every layout: what comes out is what the model says of the rolled latents, for one offset exactly."""
     denoiser, image = small_transformers.POSITIONED[family](), noise(1, 4, *GRID)
-    plain = denoiser.call(image, 0.5)
+    plain = denoiser.call(image, HALF)
     with rolled([denoiser.module], GRID, seed=3):
-        answer = denoiser.call(image, 0.5)
+        answer = denoiser.call(image, HALF)
     stride = stride_of(denoiser.module)
     fitting = [
         place
         for place in itertools.product(range(0, GRID[0], stride), range(0, GRID[1], stride))
         if torch.equal(
-            denoiser.call(image.roll(place, (-2, -1)), 0.5).roll([-step for step in place], (-2, -1)), answer
+            denoiser.call(image.roll(place, (-2, -1)), HALF).roll([-step for step in place], (-2, -1)), answer
         )
     ]
     assert len(fitting) == 1
     assert fitting[0] != (0, 0)
-    assert torch.equal(denoiser.call(image, 0.5), plain)
+    assert torch.equal(denoiser.call(image, HALF), plain)
 
 
 def test_offsets_are_multiples_of_the_stride_and_reach_every_place():
@@ -214,9 +215,7 @@ def test_it_is_known_which_models_are_exact(family):
     positioned = small_transformers.POSITIONED.get(family)
     module = positioned().module if positioned else small_models.EXACT[family]()[0].module
     assert is_exact(module) is (positioned is None)
-    assert stride_of(module) == {"SD 1.x": 8, "SDXL refiner": 8, "ControlNet": 8, "Sana": 1}.get(
-        family, 1 if family.startswith("Sana") else 2
-    )
+    assert stride_of(module) == {"Sana": 1, **dict.fromkeys(small_transformers.POSITIONED, 2)}.get(family, 8)
 
 
 def test_an_exact_denoiser_is_not_rolled_on_the_torus():
@@ -229,19 +228,19 @@ def test_an_exact_denoiser_is_not_rolled_on_the_torus():
 @pytest.mark.parametrize("family", small_transformers.POSITIONED)
 def test_another_denoiser_is_rolled_on_the_torus_and_has_periodic_positions(family):
     denoiser, image = small_transformers.POSITIONED[family](), noise(1, 4, *GRID)
-    plain = denoiser.call(image, 0.5)
+    plain = denoiser.call(image, HALF)
     with rolled([denoiser.module], GRID, seed=3):
-        only_rolled = denoiser.call(image, 0.5)
+        only_rolled = denoiser.call(image, HALF)
     with on_torus([denoiser.module], GRID, seed=3):
-        both = denoiser.call(image, 0.5)
+        both = denoiser.call(image, HALF)
         assert denoiser.module._forward_pre_hooks
     assert not torch.equal(both, plain)
     assert not torch.equal(both, only_rolled)
-    assert torch.equal(denoiser.call(image, 0.5), plain)
+    assert torch.equal(denoiser.call(image, HALF), plain)
 
 
 def test_without_an_axis_the_torus_touches_nothing():
     denoiser, image = small_transformers.sd3(), noise(1, 4, *GRID)
-    plain = denoiser.call(image, 0.5)
+    plain = denoiser.call(image, HALF)
     with on_torus([denoiser.module], GRID, seed=3, x=False, y=False):
-        assert torch.equal(denoiser.call(image, 0.5), plain)
+        assert torch.equal(denoiser.call(image, HALF), plain)
