@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -52,7 +53,8 @@ class Laws:
     def complaint(self, dtype: torch.dtype, x: bool, y: bool) -> str | None:
         """The beginning of a sentence when a part does not hold what it should here; None when all is well."""
         for (part, found, *axes), error in self._found.items():
-            if axes == [x, y] and found in (dtype, torch.float32) and error > LIMITS[found]:
+            # Infinite is an overflow, which is looked after where it shows in a picture.
+            if axes == [x, y] and found in (dtype, torch.float32) and LIMITS[found] < error < math.inf:
                 return f"On {self._device} this model's {part} does not join its edges exactly (off by {error:.1%})"
         return None
 

@@ -113,6 +113,25 @@ def test_the_command_line_makes_files_and_makes_them_again(folder: Path, tmp_pat
         assert (tmp_path / "two" / path.name).read_bytes() == path.read_bytes(), path.name
 
 
+@pytest.mark.parametrize("family", ["sd1", "sdxl"])
+def test_the_command_line_makes_a_tiling_image_of_a_tiling_source(tmp_path: Path, family: str) -> None:
+    """All the way: a texture, image-to-image from it with a random folder, and the report on what came out."""
+    save = tiny_models.save_sdxl if family == "sdxl" else tiny_models.save_sd
+    model = save(tmp_path / family)
+    done = program("generate", "mossy red brick wall", "--size", "256", "--seed", "1", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    source = tmp_path / "mossy-red-brick-wall_1_basecolor.png"
+
+    done = program(
+        "generate", "moss", "--model", model, "--source", source, "--strength", "0.5", "--steps", "4",
+        "--seed", "2", "--maps", "basecolor", "--out", tmp_path / "out", "--precision", "fp32",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    report = json.loads(program("seams", tmp_path / "out" / "moss_2_basecolor.png").stdout)
+    assert report["x"]["tiles"] is True, report
+    assert report["y"]["tiles"] is True, report
+
+
 def test_a_damaged_folder_ends_in_one_sentence(folder: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     import shutil
