@@ -10,6 +10,7 @@ import bpy
 from .images import RECIPE
 
 REPEATS = 3
+_MARGIN = 0.97  # so that the outermost border is seen as well
 _WITH_PANEL = frozenset({"VIEW_3D", "NODE_EDITOR", "IMAGE_EDITOR"})
 
 
@@ -55,10 +56,28 @@ def show_repeats(window: bpy.types.Window, area: bpy.types.Area, repeated: bool)
     if bpy.app.background:
         return  # nothing is drawn, and the view has no size
     region = next(item for item in area.regions if item.type == "WINDOW")
+    left, right = _uncovered(area, region)
+    width, height = space.image.size if space.image is not None else (0, 0)
+    if not (width and height and right > left):
+        return
+    zoom = _MARGIN * min((right - left) / width, region.height / height) / (REPEATS if repeated else 1)
     with bpy.context.temp_override(window=window, screen=window.screen, area=area, region=region):
-        bpy.ops.image.view_all(fit_view=True)
-        if repeated:
-            bpy.ops.image.view_zoom_ratio(ratio=next(iter(space.zoom)) / REPEATS)
+        bpy.ops.image.view_all()  # it puts the image into the middle of the region
+        bpy.ops.image.view_zoom_ratio(ratio=zoom)
+        aside = region.x + region.width / 2 - (left + right) / 2
+        bpy.ops.image.view_pan(offset=(aside / zoom, 0.0))
+
+
+def _uncovered(area: bpy.types.Area, region: bpy.types.Region) -> tuple[int, int]:
+    """From where to where, in the window's pixels, no sidebar and no toolbar lies over a region."""
+    left, right = region.x, region.x + region.width
+    for other in area.regions:
+        if other.type in ("UI", "TOOLS") and other.width > 1:  # one that is hidden has a width of 1
+            if 2 * other.x + other.width > 2 * region.x + region.width:
+                right = min(right, other.x)
+            else:
+                left = max(left, other.x + other.width)
+    return left, right
 
 
 def _image_editors() -> Iterator[tuple[bpy.types.Window, bpy.types.Area, bpy.types.SpaceImageEditor]]:

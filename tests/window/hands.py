@@ -103,6 +103,9 @@ def find_field(path: str, found: Callable[[int, int], None], editor: str = "VIEW
 
 
 def _search(hit: Callable[[], bool], found: Callable[[int, int], None], editor: str) -> Steps:
+    # Away from the sidebar first: the button that was under the mouse stays the active one for a moment.
+    yield from move(*middle("WINDOW", editor))
+    yield 0.3
     place = region("UI", editor)
     x = place.x + place.width // 3
     for y in range(place.y + place.height - _PITCH, place.y, -_PITCH):

@@ -21,6 +21,7 @@ from typing import Any
 
 import addon_utils
 import bpy
+import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 import hands
@@ -29,6 +30,8 @@ ZIP, FOLDER = sys.argv[sys.argv.index("--") + 1 :]
 PROMPT = "mossy red brick wall"
 CROP = "980x800+340+56"
 """The part of the screen that the guide shows: the cube and the sidebar beside it."""
+EDITOR = "1320x856+0+28"
+"""The largest editor with its sidebar."""
 ADDON = "bl_ext.user_default.dream_textures_addon"
 seen: dict[str, Any] = {"checks": [], "error": ""}
 
@@ -122,9 +125,9 @@ def type_the_prompt() -> hands.Steps:
     settings.random_seed, settings.seed, settings.mapping_scale = False, 7, 2.0
 
 
-def push(command: str, what: str) -> hands.Steps:
+def push(command: str, what: str, editor: str = "VIEW_3D") -> hands.Steps:
     places: list[tuple[int, int]] = []
-    yield from hands.find_button(command, lambda x, y: places.append((x, y)))
+    yield from hands.find_button(command, lambda x, y: places.append((x, y)), editor)
     check(f"the button {what} is in the sidebar", places)
     yield from hands.click(*places[0])
 
@@ -143,7 +146,7 @@ def generate(pulse: Pulse) -> hands.Steps:
         progress.append(latest().progress)
         return latest().results
 
-    yield from until(working, 60, "the first result")
+    yield from until(working, 150, "the first result")
     seen["gap_while_generating"] = round(pulse.longest, 3)
     pulse.start()
     yield from until(lambda: latest().over and pictures() != before, 60, "the material")
@@ -211,9 +214,70 @@ def show() -> hands.Steps:
     space.region_3d.view_location = cube().location
     yield from hands.move(x, y + 250)
     yield 8.0
-    hands.photograph(
-        f"PNG8:{FOLDER}/sidebar.png", "-crop", CROP, "+repage", "+dither", "-colors", "255", "-strip"
-    )
+    photograph_for_the_guide("sidebar.png", "-crop", CROP)
+
+
+def photograph_for_the_guide(name: str, *options: str) -> None:
+    """What the guide shows, as a small file."""
+    hands.photograph(f"PNG8:{FOLDER}/{name}", *options, "+repage", "+dither", "-colors", "255", "-strip")
+
+
+def photo_of_a_wall() -> bpy.types.Image:
+    """A part of the wall, as a camera would have caught it: it tiles in neither direction."""
+    wall = next(image for image in bpy.data.images if image.name.endswith("_basecolor"))
+    pixels = np.empty(wall.size[0] * wall.size[1] * wall.channels, np.float32)
+    wall.pixels.foreach_get(pixels)
+    part = pixels.reshape(wall.size[1], wall.size[0], wall.channels)[90:560, 70:710]
+    image = bpy.data.images.new("photo.png", part.shape[1], part.shape[0])
+    opaque = np.ones((*part.shape[:2], 4), np.float32)
+    opaque[..., :3] = part[..., :3]
+    image.pixels.foreach_set(opaque.ravel())
+    image.update()
+    return image
+
+
+def make_seamless() -> hands.Steps:
+    """In an Image Editor: the photo alone, one button, and then three by three of what came back."""
+    hands.area().type = "IMAGE_EDITOR"
+    yield 0.5
+    space = hands.area("IMAGE_EDITOR").spaces.active
+    space.image = photo = photo_of_a_wall()
+    yield from hands.open_tab("Dream Textures", "IMAGE_EDITOR")
+    materials = pictures()
+    yield from push("dtex.show_tiled", "Show 3 × 3", "IMAGE_EDITOR")
+    yield 1.0
+    check("the photo is seen three by three", space.show_repeat and 3 <= repeats_seen(space) < 3.3)
+    hands.photograph(f"{FOLDER}/photo.png", "-crop", CROP, "+repage")
+    yield from push("dtex.show_tiled", "Show 3 × 3", "IMAGE_EDITOR")
+    yield 0.5
+    check("and alone again", not space.show_repeat and 1 <= repeats_seen(space) < 1.1)
+    yield from push("dtex.make_seamless", "Make Seamless", "IMAGE_EDITOR")
+    yield from until(lambda: "photo Seamless" in bpy.data.images, 60, "the image that tiles")
+    yield 1.0
+    report = latest().results[0].seams
+    check("the new image tiles", all(report[axis]["tiles"] for axis in "xy"))
+    check("the editor shows it in place of the photo", space.image.name == "photo Seamless")
+    check("three by three of it are seen", space.show_repeat and 3 <= repeats_seen(space) < 3.3)
+    check("the photo is still there", photo.name == "photo.png" and photo.size[0] == 640)
+    check("the material is as it was", pictures() == materials)
+    photograph_for_the_guide("make_seamless.png", "-crop", EDITOR, "-resize", "1040x")
+    x, y = hands.middle("WINDOW", "IMAGE_EDITOR")
+    yield from hands.move(x, y)
+    yield from hands.press("Z", x, y, ctrl=True)
+    yield 0.5
+    check("one undo takes the new image away", "photo Seamless" not in bpy.data.images)
+    check("and nothing else", pictures() == materials)
+    hands.area("IMAGE_EDITOR").type = "VIEW_3D"
+    yield 0.5
+
+
+def repeats_seen(space: bpy.types.SpaceImageEditor) -> float:
+    """How many of its image fit into the editor beside the sidebar, across or upwards, whichever is fewer."""
+    place = hands.region("WINDOW", "IMAGE_EDITOR")
+    room = hands.region("UI", "IMAGE_EDITOR").x - place.x
+    width, height = space.image.size
+    across, upwards = space.zoom
+    return min(room / (width * across), place.height / (height * upwards))
 
 
 def kill_the_generator() -> hands.Steps:
@@ -246,6 +310,7 @@ def story() -> hands.Steps:
     yield from undo_and_redo()
     yield from show()
     hands.area().spaces.active.shading.type = "SOLID"
+    yield from make_seamless()
     yield from kill_the_generator()
     yield from cancel()
     # Blender quits in the middle of a job: what it started must end with it.
