@@ -1,99 +1,142 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How often the seam verdict errs, on pictures whose answer is known.
+"""How often the seam verdict errs, on pictures whose answer is known: see ``seam_cases.py`` for how they are made.
 
-    python benchmarks/seam_verdict.py [--quick]
+    python benchmarks/seam_verdict.py [--quick] [--markdown FILE]
 
-Periodic fields tile by construction; crops of larger ones do not. A crop of white noise is left out: it has no seam
-that anybody could see. Spectra are named by energy per octave in two dimensions: amplitude falls as the wave number
-to the power given, pink being 1. Every picture counts twice, once per axis.
+Every picture counts twice, once per axis. All that the verdict's weights were fitted to is counted apart from what
+was held out.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing import Pool
+from pathlib import Path
 
-import numpy as np
+import seam_cases
+import seam_page
 
-from generator import procedural
-from generator.material import FloatArray
 from generator.seams import measure
 
-SPECTRA = {"white": 0.0, "pinkish": 0.5, "pink": 1.0, "pink-brown": 1.5, "brown": 2.0}
-KEPT = (0.6, 0.93)
-"""The share of each side that a crop keeps: drawn from this range."""
+SIZES = {128: 0.5, 256: 0.5, 512: 0.35, 1024: 0.1, 2048: 0.02}
+QUICK = {128: 0.08, 256: 0.08, 512: 0.02}
 
 
-def noise(size: int, exponent: float, seed: int) -> FloatArray:
-    """A periodic Gaussian field ``(size, size)`` about 0.5 whose amplitudes fall as k to the minus ``exponent``."""
-    spectrum = np.fft.rfft2(np.random.default_rng(seed).standard_normal((size, size)))
-    wave_number = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None, :]) * size
-    wave_number[0, 0] = 1.0
-    field = np.fft.irfft2(spectrum / wave_number**exponent, (size, size))
-    return (0.5 + 0.12 * (field - field.mean()) / field.std()).astype(np.float32)
+@dataclass(frozen=True)
+class Judged:
+    """One axis of one picture: what was expected and what was said, True for "tiles"; None is no answer."""
+
+    source: seam_cases.Source
+    map: str
+    cut: str
+    axis: str
+    expected: bool | None
+    said: bool | None
+
+    @property
+    def counts(self) -> bool:
+        return self.expected is not None and self.said is not None
+
+    @property
+    def wrong(self) -> bool:
+        return self.counts and self.said is not self.expected
 
 
-def shifted(image: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Another part of the same torus, so that the border lies anywhere in the pattern."""
-    return np.roll(image, tuple(rng.integers(0, image.shape[:2])), axis=(0, 1))
+def judge(source: seam_cases.Source) -> list[Judged]:
+    """All axes of all pictures that are made from a source."""
+    found = []
+    for case in seam_cases.cases(source):
+        report = measure(case.image)
+        for axis, expected in zip("xy", case.expected, strict=True):
+            found.append(Judged(source, case.map, case.cut, axis, expected, getattr(report, axis).tiles))
+    return found
 
 
-def cropped(image: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """A part of a picture, between six and nine tenths of each side."""
-    rows, columns = (int(n * share) for n, share in zip(image.shape[:2], rng.uniform(*KEPT, 2), strict=True))
-    return shifted(image, rng)[:rows, :columns]
-
-
-def stepped(image: FloatArray, height: float, share: float) -> FloatArray:
-    """A periodic picture with a ramp laid over part of its rows, which jumps by ``height`` at the border in X."""
-    ramp = np.linspace(-0.5, 0.5, image.shape[1], dtype=np.float32) * np.float32(height)
-    result = image.copy()
-    result[: int(image.shape[0] * share)] += ramp
+def rows(judged: list[Judged], key: Callable[[Judged], object]) -> list[seam_page.Row]:
+    """Per value of the key: false alarms on what tiles, and misses of what does not."""
+    groups: dict[object, list[Judged]] = {}
+    for one in judged:
+        groups.setdefault(key(one), []).append(one)
+    result = []
+    for name, group in groups.items():
+        whole, cut = ([j for j in group if j.counts and j.expected is answer] for answer in (True, False))
+        result.append(
+            seam_page.Row(
+                str(name), sum(j.wrong for j in whole), len(whole), sum(j.wrong for j in cut), len(cut)
+            )
+        )
     return result
 
 
-def count(pictures: Iterator[FloatArray], tiles: bool, axes: str = "xy") -> tuple[int, int]:
-    """Wrong verdicts, and all verdicts given."""
-    verdicts = [getattr(report, axis).tiles for report in map(measure, pictures) for axis in axes]
-    given = [verdict for verdict in verdicts if verdict is not None]
-    return sum(verdict is not tiles for verdict in given), len(given)
+def held_out(one: Judged) -> bool:
+    return one.source.part != "tuning"
 
 
-def show(name: str, result: tuple[int, int]) -> None:
-    wrong, total = result
-    print(f"{name:44} {wrong:5} of {total:5}   {100 * wrong / max(total, 1):5.1f} %", flush=True)
+def tables(judged: list[Judged]) -> dict[str, list[seam_page.Row]]:
+    """All tables of the page, under their headings."""
+    unseen = [one for one in judged if held_out(one)]
+    families = rows(unseen, lambda j: j.source.family)
+    return {
+        "All": rows(judged, lambda j: "held out" if held_out(j) else "tuning"),
+        "By what was held out": rows(unseen, lambda j: j.source.part),
+        "Held out, by the side of the picture that is whole": rows(unseen, lambda j: f"{j.source.size} px"),
+        "Held out, by kind": rows(unseen, lambda j: j.map),
+        "Held out, by cut": rows(unseen, lambda j: j.cut),
+        "Held out, the families with the most errors": sorted(
+            (row for row in families if row.alarms + row.misses), key=lambda r: -(r.alarms + r.misses)
+        )[:8],
+    }
 
 
-def material_pictures(size: int, seeds: int, cut: Callable[..., FloatArray]) -> Iterator[FloatArray]:
-    """Pictures of every family of the procedural model."""
-    rng = np.random.default_rng(11)
-    for family in procedural.families():
-        for seed in range(seeds):
-            description = procedural.parse(family.name)
-            yield cut(procedural.generate(description, size, size, seed).basecolor, rng)
+def excluded(judged: list[Judged]) -> list[tuple[str, int]]:
+    """Cut axes that are not counted, since no seam can be seen, by kind of picture."""
+    hidden = Counter(
+        "white noise" if j.source.family == "white" else j.map
+        for j in judged
+        if j.expected is None and j.cut != "stepped"
+    )
+    return hidden.most_common()
 
 
 def main() -> None:
-    """Prints the table."""
+    """Prints the tables, and writes the page."""
     parser = argparse.ArgumentParser(description="How often the seam verdict errs.")
     parser.add_argument("--quick", action="store_true", help="fewer and smaller pictures")
-    quick = parser.parse_args().quick
-    sizes = (64, 128, 256) if quick else (64, 128, 256, 512, 1024)
-    print(f"{'':44} wrong verdicts")
-    for size in sizes:
-        seeds = range(10 if quick else 12 if size > 256 else 40)
-        for name, exponent in SPECTRA.items():
-            show(f"{name} {size}, periodic", count((noise(size, exponent, s) for s in seeds), True))
-            if exponent > 0:
-                crops = (noise(size * 3 // 2, exponent, s)[:size, :size] for s in seeds)
-                show(f"{name} {size}, crop", count(crops, False))
-        for height, share in ((0.1, 1.0), (0.1, 0.4), (0.03, 1.0)):
-            steps = (stepped(noise(size, 1.5, s), height, share) for s in seeds)
-            show(f"pink-brown {size}, step {height} on {share:.0%}", count(steps, False, "x"))
-    for size in (192,) if quick else (256, 512):
-        seeds = 1 if quick else 3
-        show(f"procedural {size}, periodic", count(material_pictures(size, seeds, shifted), True))
-        show(f"procedural {size}, crop", count(material_pictures(size, seeds, cropped), False))
+    parser.add_argument("--markdown", type=Path, help="write the page to this file")
+    parser.add_argument("--processes", type=int, default=2)
+    options = parser.parse_args()
+    sources = list(seam_cases.sources(QUICK if options.quick else SIZES))
+    # The largest first, lest one process be left with them in the end.
+    sources.sort(key=lambda source: -source.size)
+    judged: list[Judged] = []
+    started = time.monotonic()
+    with Pool(options.processes) as pool:
+        for number, found in enumerate(pool.imap_unordered(judge, sources), start=1):
+            judged += found
+            if number % 25 == 0:
+                print(f"{number} of {len(sources)} sources, {time.monotonic() - started:.0f} s", flush=True)
+    wrong = sorted((j for j in judged if j.wrong), key=lambda j: (held_out(j), j.source.size))
+    for j in wrong:
+        name = j.source.prompt or j.source.family
+        print(f"{j.source.part:12} {j.source.size:5} {name} ({j.map}, {j.cut}), {j.axis}: tiles is {j.said}")
+    found = tables(judged)
+    print(seam_page.plain(found))
+    materials = sum(not source.is_noise for source in sources)
+    pictures = len({(j.source, j.map, j.cut) for j in judged})
+    if options.markdown:
+        page = seam_page.markdown(
+            found,
+            excluded(judged),
+            materials,
+            len(sources) - materials,
+            pictures,
+            sorted({s.size for s in sources}),
+        )
+        options.markdown.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from generator.material import FloatArray
@@ -10,15 +12,20 @@ from generator.resample import blur, resize
 
 _SIDE = 256  # The longer side of the copy on which a rhythm is sought.
 _LIGHT = 16  # What is wider than a sixteenth of it is no part of a pattern.
-_LEAST_REGULAR = (
-    0.4  # Correlation from one repeat to the next, below which a pattern is no measure of anything.
-)
-_LEAST_LOSS = 0.3  # How much lower, as correlation, it must be across the border than anywhere inside ...
-_DEVIATIONS = 3.0  # ... and by how many standard deviations lower than on average.
 
 
-def breaks_pattern(luminance: FloatArray) -> bool:
-    """Whether a regular picture, ``(H, W)``, loses its rhythm at the border in X; False if it has none.
+@dataclass(frozen=True)
+class Rhythm:
+    """Correlations from one repeat to the next: across the border, and the mean, least and spread of those inside."""
+
+    across: float
+    mean: float
+    least: float
+    spread: float
+
+
+def rhythm(luminance: FloatArray) -> Rhythm | None:
+    """How well the repeats of a regular picture, ``(H, W)``, match across the border in X; None if it has none.
 
     The step from one repeat to the next is the highest true peak of the autocorrelation, up or down by any amount,
     which finds running bonds and hexagons as well. Pairs of points one step apart that lie on both sides of the
@@ -33,18 +40,13 @@ def breaks_pattern(luminance: FloatArray) -> bool:
     small = small - blur(small, max(small.shape) / _LIGHT, wrap_x=False, wrap_y=False)
     spread = float(small.std())
     if spread < 1e-3:
-        return False
+        return None
     pattern = np.clip(small / np.float32(spread), -3, 3)
     step = _step(pattern)
     if step is None:
-        return False
+        return None
     across, inside = _correlations(pattern, *step)
-    regular = float(inside.mean())
-    return (
-        regular > _LEAST_REGULAR
-        and across < float(inside.min()) - _LEAST_LOSS
-        and across < regular - _DEVIATIONS * float(inside.std())
-    )
+    return Rhythm(across, float(inside.mean()), float(inside.min()), float(inside.std()))
 
 
 def _step(pattern: FloatArray) -> tuple[int, int] | None:
