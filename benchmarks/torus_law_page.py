@@ -16,7 +16,7 @@ weights, and to the last digit: whoever rolls a model's input must get the same 
 
     f(roll(x)) == roll(f(x))
 
-The tables are made by
+What follows is made by
 
     {command}
 
@@ -36,7 +36,9 @@ always did, to the last bit, which the tests show by comparing with an independe
 The bound of AutoencoderDC and Sana is the precision of float32, in which their linear attention sums over the image
 whatever it is given. Sizes must be multiples of the stride (`generator.torus.stride_of`), else a downsampling rounds
 and no padding helps.
+"""
 
+POSITIONS = """
 ## Transformers with positions: as good as it gets
 
 These are told where each token lies. `generator.torus.periodic_positions` moves every frequency of their positions to
@@ -50,16 +52,17 @@ lie at one place of the grid. Sin-cos positions (SD3, PixArt, Sana) are added to
 become continuous.
 
 So the measure is the finished picture. Each small model was trained for {training} steps to denoise crops that do not
-tile, then drew {pictures} pictures, which a wrapped autoencoder decoded. The seam ratio is the jump across the border
-over the jumps inside, 1 for a picture that tiles; mean and spread over pictures and axes, and how many axes the seam
-report calls tiling. The training is short and its pictures are small, so that these figures compare one way of sampling
-with another, not one family with another.
+tile, and so it has learnt to draw pictures that do not. Then it drew {pictures} pictures. The seam ratio is the jump of
+the latents across the border over that at the other lines where patches meet, mean and spread over pictures and axes; 1
+is a picture that tiles. The training is short, so that the figures compare two ways of sampling, not families.
 
 {positioned}
 """
 
 
-def page(exact: Sequence[Exact], positioned: Sequence[Positioned], command: str, training: int) -> str:
+def page(
+    exact: Sequence[Exact], positioned: Sequence[Positioned], command: str, training: int, pictures: int
+) -> str:
     """The whole page in Markdown."""
     head = (
         "network", "direction", "unpatched", "every Conv2d circular", "wrapped", "x only", "y only", "bound", "",
@@ -95,13 +98,11 @@ def page(exact: Sequence[Exact], positioned: Sequence[Positioned], command: str,
         )
         for row in positioned
     ]
-    return PAGE.format(
-        command=command,
-        exact=table(head, rows),
-        positioned=table(other_head, other_rows),
-        training=training,
-        pictures=positioned[0].our_seam.axes // 2 if positioned else 0,
-    )
+    text = PAGE.format(command=command, exact=table(head, rows))
+    if positioned:
+        others = table(other_head, other_rows)
+        text += POSITIONS.format(positioned=others, training=training, pictures=pictures)
+    return text
 
 
 def verdict(kept: bool) -> str:
