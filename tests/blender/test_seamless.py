@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import bpy
@@ -13,7 +12,6 @@ import numpy as np
 import pytest
 
 from .conftest import image_pixels, own_nodes, submodule
-from .recorder import Recorder
 from .test_panels import drawn
 from .test_source import picture
 
@@ -76,17 +74,6 @@ def seams(runtime: Any) -> Callable[[], tuple[dict, dict]]:
     return reports
 
 
-@pytest.fixture
-def editor(scene: bpy.types.Scene) -> Iterator[bpy.types.SpaceImageEditor]:
-    """An Image Editor in the window that Blender keeps even where it draws none."""
-    (window,) = bpy.context.window_manager.windows
-    area = window.screen.areas[0]
-    area.type = "IMAGE_EDITOR"
-    region = next(item for item in area.regions if item.type == "WINDOW")
-    with bpy.context.temp_override(window=window, screen=window.screen, area=area, region=region):
-        yield area.spaces.active
-
-
 def test_a_new_image_tiles_and_the_original_stays(
     scene: bpy.types.Scene, seams: Callable[[], tuple[dict, dict]]
 ) -> None:
@@ -129,15 +116,16 @@ def test_beside_a_saved_file_it_becomes_a_file(scene: bpy.types.Scene, tmp_path:
 
 @pytest.mark.parametrize("axes", ["x", "y"])
 def test_the_axes_are_the_panels_or_the_scripts(
-    scene: bpy.types.Scene, seams: Callable[[], tuple[dict, dict]], axes: str
+    scene: bpy.types.Scene, runtime: Any, seams: Callable[[], tuple[dict, dict]], axes: str
 ) -> None:
     picture("wall.png", photo())
     other = "y" if axes == "x" else "x"
     scene.dtex.seamless = axes
-    make(image="wall.png")
-    assert (seams()[0][axes]["tiles"], seams()[0][other]["tiles"]) == (True, False)
-    make(image="wall.png", seamless=other)
-    assert (seams()[0][other]["tiles"], seams()[0][axes]["tiles"]) == (True, False)
+    for options, asked in (({}, axes), ({"seamless": other}, other)):
+        make(image="wall.png", **options)
+        after, before = seams()
+        assert runtime.board.latest.request.seamless == asked
+        assert after[asked]["ratio"] < 0.7 * before[asked]["ratio"]
 
 
 def test_off_in_the_panel_means_both_here(scene: bpy.types.Scene, runtime: Any) -> None:
@@ -222,123 +210,6 @@ def test_colours_that_alpha_would_hide_are_told_to_be_lost(
     assert any("lost its colours" in text for text in submodule("submission").sentences(runtime.board.latest))
 
 
-def test_an_image_that_tiles_is_shown_and_not_copied(
-    editor: bpy.types.SpaceImageEditor, runtime: Any
-) -> None:
-    original = picture("waves.png", waves())
-    editor.image = original
-    images = len(bpy.data.images)
-    make()
-    assert len(bpy.data.images) == images
-    assert editor.image == original
-    assert editor.show_repeat
-    assert any("tiles already" in text for text in submodule("submission").sentences(runtime.board.latest))
-
-
-def test_the_editor_shows_the_result_in_place_of_the_original_three_by_three(
-    editor: bpy.types.SpaceImageEditor,
-) -> None:
-    editor.image = picture("wall.png", photo())
-    editor.show_repeat = False
-    make()
-    assert editor.image == made_of("wall")
-    assert editor.show_repeat
-
-
-def test_an_editor_that_shows_something_else_by_now_is_left_alone(
-    editor: bpy.types.SpaceImageEditor, begin: Callable[[], Any], drain: Callable[..., None]
-) -> None:
-    editor.image = picture("wall.png", photo())
-    job = begin()
-    editor.image = other = picture("other.png", waves())
-    drain(lambda: job.target.settled)
-    assert made_of("wall")
-    assert editor.image == other
-    assert not editor.show_repeat
-
-
-def test_three_by_three_is_a_switch(editor: bpy.types.SpaceImageEditor) -> None:
-    editor.image = picture("wall.png", photo())
-    bpy.ops.dtex.show_tiled()
-    assert editor.show_repeat
-    bpy.ops.dtex.show_tiled()
-    assert not editor.show_repeat
-    editor.image = None
-    assert not bpy.ops.dtex.show_tiled.poll()
-
-
-@pytest.fixture
-def begin(scene: bpy.types.Scene) -> Callable[[], Any]:
-    """Press the button as in a window: it returns at once."""
-
-    def press() -> Any:
-        image = bpy.data.images["wall.png"]
-        parts, compose = submodule("seamless"), submodule("compose")
-        return submodule("submission").start(
-            bpy.context,
-            compose.Wishes(scene.dtex),
-            lambda context, wishes: parts.compose(context, wishes, image, False, False),
-        )
-
-    return press
-
-
-def test_it_arrives_although_the_original_was_removed(
-    scene: bpy.types.Scene, begin: Callable[[], Any], drain: Callable[..., None]
-) -> None:
-    original = data_picture("wall.png", photo())
-    job = begin()
-    bpy.data.images.remove(original)
-    drain(lambda: job.target.settled)
-    assert job.state.value == "done"
-    assert made_of("wall").colorspace_settings.is_data
-
-
-def test_it_is_made_of_the_pixels_as_they_were_when_asked(
-    scene: bpy.types.Scene, begin: Callable[[], Any], drain: Callable[..., None]
-) -> None:
-    original = picture("wall.png", photo())
-    job = begin()
-    original.pixels.foreach_set(np.zeros(96 * 128 * 4, np.float32))
-    original.name = "black"
-    drain(lambda: job.target.settled)
-    assert image_pixels(made_of("wall"))[..., :3].mean() > 0.2
-
-
-def test_one_step_of_undo_takes_it_back(scene: bpy.types.Scene) -> None:
-    picture("wall.png", photo()).use_fake_user = True
-    bpy.ops.ed.undo_push(message="Open")
-    bpy.data.objects["Cube"].location.x = 2.0
-    bpy.ops.ed.undo_push(message="Move")
-    make(image="wall.png")
-    assert "wall Seamless" in bpy.data.images
-    bpy.ops.ed.undo()
-    assert "wall Seamless" not in bpy.data.images
-    assert "wall.png" in bpy.data.images
-    assert bpy.data.objects["Cube"].location.x == 2.0
-
-
-def test_it_waits_for_its_own_file_and_is_not_put_into_another(
-    scene: bpy.types.Scene, begin: Callable[[], Any], drain: Callable[..., None], runtime: Any
-) -> None:
-    picture("wall.png", photo())
-    job = begin()
-    bpy.ops.wm.read_homefile(use_factory_startup=True)
-    drain(lambda: job.over)
-    assert "wall Seamless" not in bpy.data.images
-    assert "This was made for another file." in drawn(width=900).texts
-    bpy.context.scene.dtex.random_seed = False
-    bpy.ops.dtex.generate(prompt="red bricks", width=32)
-    assert runtime.board.get(job.id) is None, "it can never be put anywhere"
-
-
-def test_the_source_in_the_sidebar_becomes_the_new_image(scene: bpy.types.Scene) -> None:
-    scene.dtex.source = picture("wall.png", photo())
-    assert "dtex.make_seamless" in drawn().operators
-    make()
-    assert scene.dtex.source == made_of("wall")
-
-
 def test_what_is_no_picture_is_refused_in_a_sentence(scene: bpy.types.Scene) -> None:
     with pytest.raises(RuntimeError, match="Choose the image"):
         bpy.ops.dtex.make_seamless()
@@ -379,20 +250,6 @@ def test_names_stay_within_what_blender_keeps(scene: bpy.types.Scene) -> None:
     make(image="ü" * 31)
     (made,) = [image for image in bpy.data.images if image.name.endswith(" Seamless")]
     assert made.name == "ü" * 27 + " Seamless"
-
-
-def test_the_image_editor_offers_it_in_its_panel_and_its_menu(editor: bpy.types.SpaceImageEditor) -> None:
-    editor.image = picture("wall.png", photo())
-    panel = Recorder()
-    submodule("ui.panels")._draw_image(panel, bpy.context.scene.dtex, editor)
-    assert panel.operators == ["dtex.make_seamless", "dtex.show_tiled"]
-    bpy.context.scene.dtex.model = "folder"
-    panel = Recorder()
-    submodule("ui.panels")._draw_image(panel, bpy.context.scene.dtex, editor)
-    assert "dtex.make_seamless: Make Seamless with the Model" in panel.operators
-    menu = SimpleNamespace(layout=Recorder())
-    submodule("ui.image_editor").draw_menu(menu, SimpleNamespace(space_data=editor))
-    assert menu.layout.operators == ["dtex.make_seamless", "dtex.show_tiled"]
 
 
 def test_the_model_is_asked_only_when_it_is_meant(scene: bpy.types.Scene, tmp_path: Path) -> None:
