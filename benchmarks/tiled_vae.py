@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
@@ -30,18 +31,18 @@ TILES = Tiles(side=96)
 LONGEST_WHOLE = 2048  # in one piece: beyond, a usual machine's memory ends
 
 
-def decoder(channels: int) -> AutoencoderKL:
+def decoder(channels: int) -> Any:
     """An ``AutoencoderKL`` of Stable Diffusion's layout whose outermost level has so many channels."""
     torch.manual_seed(0)
-    widths = (channels, 2 * channels, 4 * channels, 4 * channels)
-    return AutoencoderKL(
-        block_out_channels=widths,
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        layers_per_block=2,
-        latent_channels=4,
-        norm_num_groups=min(32, channels),
-    ).eval()
+    settings: dict[str, Any] = {
+        "block_out_channels": (channels, 2 * channels, 4 * channels, 4 * channels),
+        "down_block_types": ("DownEncoderBlock2D",) * 4,
+        "up_block_types": ("UpDecoderBlock2D",) * 4,
+        "layers_per_block": 2,
+        "latent_channels": 4,
+        "norm_num_groups": min(32, channels),
+    }
+    return AutoencoderKL(**settings).eval()
 
 
 def peak_bytes() -> int:

@@ -36,7 +36,6 @@ from .sampling import Start
 from .schedulers import make_scheduler
 from .selfcheck import Laws
 
-
 _STOPPED = (
     "model_failed",
     "The model stopped with an error.",
