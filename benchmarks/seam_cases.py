@@ -122,7 +122,8 @@ def _case(source: Source, name: str, cut: str, picture: FloatArray) -> Case:
     image, kept = shifted(picture, rng), picture.shape[:2]
     if cut == "stepped":
         stepped_image = stepped(image, height=0.1, share=rng.uniform(0.4, 1.0))
-        return Case(source, name, cut, stepped_image, (False, True))
+        # Where the ramp begins and ends among the rows it is a step in Y as well.
+        return Case(source, name, cut, stepped_image, (False, None))
     if cut != "rolled":
         share_y, share_x = rng.uniform(*KEPT, 2)
         kept = (kept[0] if cut == "cropped in x" else int(kept[0] * share_y), int(kept[1] * share_x))

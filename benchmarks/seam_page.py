@@ -122,8 +122,7 @@ no seam can be seen. Columns far apart must differ by {unlike} times as much as 
 2, 4 or 8; and what follows the cut must differ from what went on there before by at least {levels:.1f} levels of 256
 and {share} % of what places far apart differ by (else nothing varies there, or a whole number of periods was kept).
 These axes were {hidden}. Where nothing varies along an axis the verdict is "cannot be said", and is not counted.
-Crops whose cut happens to fall into a joint, or where rough matter meets rough matter, are not left out, although many
-of the misses below are of this kind.
+Crops whose cut happens to fall into a joint, or where rough matter meets rough matter, are not left out.
 
 ## The figures
 """
