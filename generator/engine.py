@@ -246,10 +246,13 @@ def _prepare_source(pixels: Pixels, request: Request, progress: _JobProgress) ->
 
 
 def _fit_picture(pixels: Pixels, request: Request) -> FloatArray:
+    """The source at the request's size. Where it does not tile, resizing must not mix its opposite edges."""
     picture = flatten_alpha(pixels)
     if picture.shape[:2] == (request.height, request.width):
         return picture
-    return resize(picture, request.width, request.height, wrap_x=request.tiles_x, wrap_y=request.tiles_y)
+    report = seams.measure(picture)
+    x, y = (axis.tiles is not False for axis in (report.x, report.y))
+    return resize(picture, request.width, request.height, request.tiles_x and x, request.tiles_y and y)
 
 
 def _preview_array(picture: FloatArray) -> Array:

@@ -147,9 +147,13 @@ def load(name: str, precision: str, device: str, progress: Progress) -> Model:
 
 def _folder_info(folder: Path, name: str) -> ModelInfo:
     pipeline = _read_json(folder / "model_index.json").get("_class_name", "unknown pipeline")
-    latent = _read_json(folder / "unet" / "config.json").get("sample_size")
-    levels = _read_json(folder / "vae" / "config.json").get("block_out_channels", [0] * 4)
-    size = latent * 2 ** (len(levels) - 1) if isinstance(latent, int) and isinstance(levels, list) else 512
+    transformer = _read_json(folder / "transformer" / "config.json")
+    latent = (transformer or _read_json(folder / "unet" / "config.json")).get("sample_size")
+    vae = _read_json(folder / "vae" / "config.json")
+    levels = vae.get("block_out_channels") or vae.get("encoder_block_out_channels") or [0] * 4
+    size = 1024 if transformer else 512  # what those were trained on that do not say
+    if isinstance(latent, int) and isinstance(levels, list):
+        size = latent * 2 ** (len(levels) - 1)
     return ModelInfo(name, "diffusion", f"{pipeline} from a local folder", min(max(size, 64), 2048))
 
 
