@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from generator.material import FloatArray
 from generator.resample import blur, resize
@@ -27,6 +26,7 @@ _GATHERED = 1.7  # By which factor edges must gather into lines better than at a
 _BETTER = (
     1.12  # ... and better than without straightening. Walls reach 2.4; rust, cracks and veins reach 1.3.
 )
+_STRIP = 256  # Rows that are straightened together, so that the memory for it stays small.
 _SQUARE = 1.35  # No part that is so much wider than high, against the picture, is worth its distortion.
 _LEAST = 0.008  # Slopes below this change nothing that could be seen.
 _SLANT = 0.06  # So far two families may lean against each other.
@@ -85,13 +85,37 @@ def straighten(image: FloatArray, quad: Quad) -> FloatArray:
         equations.append([0, 0, 0, u, v, 1, -y * u, -y * v])
     coefficients = np.linalg.solve(np.array(equations), source.ravel())
     result = np.empty(image.shape, np.float32)
-    for channel in range(image.shape[2]):
-        plane = Image.fromarray(np.ascontiguousarray(image[..., channel], np.float32))
-        warped = plane.transform(
-            (columns, rows), Image.Transform.PERSPECTIVE, coefficients.tolist(), Image.Resampling.BICUBIC
-        )
-        result[..., channel] = np.clip(np.asarray(warped), image.min(), image.max())
+    for top in range(0, rows, _STRIP):
+        v, u = np.mgrid[top : min(top + _STRIP, rows), 0:columns] + 0.5
+        a, b, c, d, e, f, g, h = coefficients
+        depth = g * u + h * v + 1
+        x, y = (a * u + b * v + c) / depth - 0.5, (d * u + e * v + f) / depth - 0.5
+        result[top : top + _STRIP] = _bicubic(image, x.astype(np.float32), y.astype(np.float32))
+    return np.clip(result, image.min(), image.max())
+
+
+def _bicubic(image: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:
+    """``(H, W, C)`` at columns ``x`` and rows ``y``, by cubic convolution (Keys 1981); borders are continued."""
+    rows, columns = image.shape[:2]
+    left, top = np.floor(x).astype(np.intp), np.floor(y).astype(np.intp)
+    across, down = _keys(x - left), _keys(y - top)
+    result = np.zeros((*x.shape, image.shape[2]), np.float32)
+    for j, weight_y in enumerate(down):
+        row = np.clip(top + j - 1, 0, rows - 1)
+        for i, weight_x in enumerate(across):
+            column = np.clip(left + i - 1, 0, columns - 1)
+            result += (weight_x * weight_y)[..., None] * image[row, column]
     return result
+
+
+def _keys(t: FloatArray) -> tuple[FloatArray, ...]:
+    """The weights of the four neighbours of a place that lies ``t`` behind the second of them."""
+    return (
+        ((-0.5 * t + 1) * t - 0.5) * t,
+        (1.5 * t - 2.5) * t * t + 1,
+        ((-1.5 * t + 2) * t + 0.5) * t,
+        (0.5 * t - 0.5) * t * t,
+    )
 
 
 def _turned_alike(upright: Slopes | None, level: Slopes | None, square: float) -> tuple[Slopes, Slopes]:
