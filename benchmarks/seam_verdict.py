@@ -20,7 +20,7 @@ from pathlib import Path
 import seam_cases
 import seam_page
 
-from generator.seams import measure
+from generator.seams import AxisReport, measure
 
 SIZES = {128: 0.5, 256: 0.5, 512: 0.35, 1024: 0.1, 2048: 0.02}
 QUICK = {128: 0.08, 256: 0.08, 512: 0.02}
@@ -28,7 +28,10 @@ QUICK = {128: 0.08, 256: 0.08, 512: 0.02}
 
 @dataclass(frozen=True)
 class Judged:
-    """One axis of one picture: what was expected and what was said, True for "tiles"; None is no answer."""
+    """One axis of one picture: what was expected and what was said, True for "tiles"; None is no answer.
+
+    ``varies`` is false where nothing varies along the axis, so that there is nothing to say.
+    """
 
     source: seam_cases.Source
     map: str
@@ -36,6 +39,11 @@ class Judged:
     axis: str
     expected: bool | None
     said: bool | None
+    varies: bool
+
+    @property
+    def unsaid(self) -> bool:
+        return self.expected is not None and self.said is None and self.varies
 
     @property
     def counts(self) -> bool:
@@ -52,7 +60,9 @@ def judge(source: seam_cases.Source) -> list[Judged]:
     for case in seam_cases.cases(source):
         report = measure(case.image)
         for axis, expected in zip("xy", case.expected, strict=True):
-            found.append(Judged(source, case.map, case.cut, axis, expected, getattr(report, axis).tiles))
+            one = getattr(report, axis)
+            varies = one != AxisReport(1.0, 0.0, 1.0, None)
+            found.append(Judged(source, case.map, case.cut, axis, expected, one.tiles, varies))
     return found
 
 
@@ -66,7 +76,12 @@ def rows(judged: list[Judged], key: Callable[[Judged], object]) -> list[seam_pag
         whole, cut = ([j for j in group if j.counts and j.expected is answer] for answer in (True, False))
         result.append(
             seam_page.Row(
-                str(name), sum(j.wrong for j in whole), len(whole), sum(j.wrong for j in cut), len(cut)
+                str(name),
+                sum(j.wrong for j in whole),
+                len(whole),
+                sum(j.wrong for j in cut),
+                len(cut),
+                sum(j.unsaid for j in group),
             )
         )
     return result

@@ -64,8 +64,8 @@ def pyramid(planes: FloatArray) -> list[FloatArray]:
 
 
 def _principal(planes: FloatArray) -> FloatArray:
-    if planes.shape[0] == 1:
-        return planes
+    if planes.shape[0] == 1 or planes[0].size < 2:
+        return planes[:1]
     sample = planes[:, :: max(1, planes.shape[1] // 256), :: max(1, planes.shape[2] // 256)]
     variances, directions = np.linalg.eigh(np.cov(sample.reshape(planes.shape[0], -1)))
     wanted = 2 if variances[-2] > _SECOND_PLANE**2 * variances[-1] else 1

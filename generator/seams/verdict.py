@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The verdict: a weighted sum of the evidence, and three cases in which it needs no weighing."""
+"""The verdict: a weighted sum of the evidence, three cases in which it needs no weighing, and doubt."""
 
 from __future__ import annotations
 
@@ -23,14 +23,18 @@ _DOUBT, _FEW = 2.5, 64
 """Log odds that are asked for in a picture of so few lines; less in larger ones, as the cube of their number grows.
 A small picture says little of what its lines are like, and a false alarm is worse than a seam that hardly shows."""
 
+_SURE, _SMALL = 2.0, 256
+"""Odds of less than seven to one (2 as a logarithm) are no verdict, in a picture of so few lines: they are left
+unsaid. In larger ones less is asked for, since the same weights count more lines."""
+
 
 def score(evidence: Float64Array) -> float:
     """The logarithm of the odds that there is a seam, by the numbers named in ``evidence.NAMES``."""
     return INTERCEPT + float(sum(WEIGHTS[name] * value for name, value in zip(NAMES, evidence, strict=True)))
 
 
-def shows_seam(evidence: Float64Array, lines: int) -> bool:
-    """Whether the border shows in a picture of so many ``lines``."""
+def shows_seam(evidence: Float64Array, lines: int) -> bool | None:
+    """Whether the border shows in a picture of so many ``lines``; None where the evidence is too even to say."""
     # Scores are kept as log(1 + s), excesses five times as large, deviations of rhythm a fifth: see ``gather``.
     found = dict(zip(NAMES, evidence, strict=True))
     for measure in ("jump", "isolated", "other", "part"):
@@ -46,4 +50,7 @@ def shows_seam(evidence: Float64Array, lines: int) -> bool:
         return True
     if expm1(found["cut power"]) < _LEAST_POWER:
         return False
-    return score(evidence) > _DOUBT * min(1.0, (_FEW / lines) ** 3)
+    margin = score(evidence) - _DOUBT * min(1.0, (_FEW / lines) ** 3)
+    if abs(margin) < _SURE * min(1.0, (_SMALL / lines) ** 1.5):
+        return None
+    return margin > 0

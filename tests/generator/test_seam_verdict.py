@@ -56,14 +56,18 @@ def test_at_most_one_is_wrong_among_pictures_that_it_was_not_tuned_on(
 def test_dense_hard_edged_patterns_are_found_cut_and_tile_uncut(prompt: str) -> None:
     picture = _in_8_bits(_material(prompt).basecolor)
     rng = np.random.default_rng(5)
+    whole, cut = [], []
     for _ in range(4):
         rolled = seam_cases.shifted(picture, rng)
-        assert _verdict(rolled) == (True, True)
+        whole += _verdict(rolled)
         rows, columns = (rng.uniform(0.68, 0.93, 2) * 256).astype(int)
         if not any(
             seam_cases.hides_cut(rolled, kept, axis) for axis, kept in enumerate((int(rows), int(columns)))
         ):
-            assert _verdict(rolled[:rows, :columns]) == (False, False)
+            cut += _verdict(rolled[:rows, :columns])
+    assert False not in whole
+    assert True not in cut
+    assert whole.count(None) + cut.count(None) <= 2, "at this size there is a little doubt"
 
 
 def test_an_axis_that_was_left_whole_tiles_beside_one_that_was_cut() -> None:
