@@ -203,7 +203,7 @@ def settle_axes(request: Request, picture: Pixels | None) -> Request:
         return request
     if picture is None or request.task == "tile":
         return replace(request, seamless="both")
-    report = seams.measure(flatten_alpha(picture))
+    report = seams.measure(flatten_alpha(picture), guess=True)
     along_x, along_y = report.x.tiles is not False, report.y.tiles is not False
     return replace(
         request, seamless={(1, 1): "both", (1, 0): "x", (0, 1): "y", (0, 0): "off"}[along_x, along_y]
@@ -250,7 +250,7 @@ def _fit_picture(pixels: Pixels, request: Request) -> FloatArray:
     picture = flatten_alpha(pixels)
     if picture.shape[:2] == (request.height, request.width):
         return picture
-    report = seams.measure(picture)
+    report = seams.measure(picture, guess=True)
     x, y = (axis.tiles is not False for axis in (report.x, report.y))
     return resize(picture, request.width, request.height, request.tiles_x and x, request.tiles_y and y)
 

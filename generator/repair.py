@@ -33,7 +33,7 @@ def repair(
     Raises what the model raises.
     """
     picture = from_levels(pixels)
-    before = measure(picture)
+    before = measure(picture, guess=True)
     axes = axes_of(request.seamless)
     verdicts = [getattr(before, axis).tiles for axis in axes]
     if all(verdicts):
@@ -43,11 +43,14 @@ def repair(
     return (pixels if made is picture else to_levels(made, pixels.dtype)), before
 
 
-def measure(picture: FloatArray) -> seams.SeamReport:
-    """The report on ``(H, W, 3 or 4)``. Colours count as far as they are seen; where there are none, alpha counts."""
+def measure(picture: FloatArray, guess: bool = False) -> seams.SeamReport:
+    """The report on ``(H, W, 3 or 4)``. Colours count as far as they are seen; where there are none, alpha counts.
+
+    ``guess`` as in `seams.measure`.
+    """
     if picture.shape[2] == 4:
         picture = np.concatenate((picture[..., :3] * picture[..., 3:], picture[..., 3:]), axis=2)
-    return seams.measure(picture)
+    return seams.measure(picture, guess)
 
 
 def _broken(report: seams.SeamReport, request: Request) -> bool:
@@ -67,7 +70,7 @@ def _repaired(
     if request.model == DEFAULT_MODEL or picture.shape[2] == 3:
         return load().make_seamless(request, picture, progress)
     colours, alpha = picture[..., :3], picture[..., 3:]
-    if _broken(seams.measure(alpha), request):
+    if _broken(seams.measure(alpha, guess=True), request):
         progress.notice(TRANSPARENT)
         return ProceduralModel().make_seamless(request, picture, progress)
     return np.concatenate((load().make_seamless(request, colours, progress), alpha), axis=2)

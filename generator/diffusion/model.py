@@ -109,7 +109,7 @@ class DiffusionModel:
         borders make there is painted over as far as ``strength`` says, on a torus; every other pixel stays.
         Raises as `generate`.
         """
-        report = seams.measure(picture)
+        report = seams.measure(picture, guess=True)
         x, y = request.tiles_x and report.x.tiles is False, request.tiles_y and report.y.tiles is False
         if request.strength == 0:
             raise GenerationError(
@@ -248,7 +248,7 @@ class DiffusionModel:
         x, y = request.tiles_x, request.tiles_y
         reason = self._laws.complaint(self._dtype, x, y)
         if reason is None and not is_exact(families.denoiser(self._pipeline, self._family)):
-            report = seams.measure(picture)
+            report = seams.measure(picture, guess=True)
             if (x and report.x.tiles is False) or (y and report.y.tiles is False):
                 reason = "The model left a seam, as models of its kind sometimes do"
         if reason is None:

@@ -64,10 +64,12 @@ class SeamReport:
         }
 
 
-def measure(image: FloatArray) -> SeamReport:
+def measure(image: FloatArray, guess: bool = False) -> SeamReport:
     """Reports on the borders of a picture, ``(H, W)`` or ``(H, W, C)``, float in [0, 1].
 
-    How often the verdict errs, and on what, is in ``docs/seam-verdict.md``.
+    With ``guess`` the verdict says what is more likely, where it would else not be sure enough to say anything: for
+    those who must decide whether to mend a picture. How often the verdict errs, and on what, is in
+    ``docs/seam-verdict.md``.
     Raises ``ValueError`` for any other shape.
     """
     if image.ndim not in (2, 3) or image.size == 0:
@@ -75,7 +77,7 @@ def measure(image: FloatArray) -> SeamReport:
     planes = np.moveaxis(np.atleast_3d(np.asarray(image, np.float32)), 2, 0)
     levels = pairs.pyramid(planes)
     turned = [level.swapaxes(1, 2) for level in levels]
-    return SeamReport(x=_axis(planes, levels), y=_axis(planes.swapaxes(1, 2), turned))
+    return SeamReport(x=_axis(planes, levels, guess), y=_axis(planes.swapaxes(1, 2), turned, guess))
 
 
 def evidence_of(image: FloatArray) -> tuple[FloatArray | None, FloatArray | None]:
@@ -100,13 +102,13 @@ def _measured(planes: FloatArray) -> tuple[lines.Figures, lines.Float64Array] | 
     return None if float(jumps[1:].mean()) < _NOTHING else (figures, jumps)
 
 
-def _axis(planes: FloatArray, levels: list[FloatArray]) -> AxisReport:
+def _axis(planes: FloatArray, levels: list[FloatArray], guess: bool) -> AxisReport:
     """The border between the last and the first column of ``(C, H, W)``."""
     measured = _measured(planes)
     if measured is None:
         return AxisReport(1.0, 0.0, 1.0, None)
     figures, jumps = measured
-    shows = shows_seam(gather(levels, jumps, planes.mean(axis=0)), planes.shape[2])
+    shows = shows_seam(gather(levels, jumps, planes.mean(axis=0)), planes.shape[2], guess)
     return AxisReport(
         figures.ratio,
         figures.z_score,

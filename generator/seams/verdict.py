@@ -33,8 +33,11 @@ def score(evidence: Float64Array) -> float:
     return INTERCEPT + float(sum(WEIGHTS[name] * value for name, value in zip(NAMES, evidence, strict=True)))
 
 
-def shows_seam(evidence: Float64Array, lines: int) -> bool | None:
-    """Whether the border shows in a picture of so many ``lines``; None where the evidence is too even to say."""
+def shows_seam(evidence: Float64Array, lines: int, guess: bool = False) -> bool | None:
+    """Whether the border shows in a picture of so many ``lines``.
+
+    None where the evidence is too even to say, unless a ``guess`` is wanted.
+    """
     # Scores are kept as log(1 + s), excesses five times as large, deviations of rhythm a fifth: see ``gather``.
     found = dict(zip(NAMES, evidence, strict=True))
     for measure in ("jump", "isolated", "other", "part"):
@@ -51,6 +54,6 @@ def shows_seam(evidence: Float64Array, lines: int) -> bool | None:
     if expm1(found["cut power"]) < _LEAST_POWER:
         return False
     margin = score(evidence) - _DOUBT * min(1.0, (_FEW / lines) ** 3)
-    if abs(margin) < _SURE * min(1.0, (_SMALL / lines) ** 1.5):
+    if not guess and abs(margin) < _SURE * min(1.0, (_SMALL / lines) ** 1.5):
         return None
     return margin > 0
