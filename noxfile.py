@@ -84,6 +84,16 @@ def window(session: nox.Session) -> None:
     session.run("python", "tests/window/run.py", *session.posargs)
 
 
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Run one of benchmarks/: dev.py bench torus_law [its own options]."""
+    _install_generator(session)
+    names = sorted(path.stem for path in Path("benchmarks").glob("*.py"))
+    if not session.posargs or session.posargs[0] not in names:
+        session.error(f"Name one of: {', '.join(names)}")
+    session.run("python", f"benchmarks/{session.posargs[0]}.py", *session.posargs[1:], env=OFFLINE)
+
+
 def _install_command_line(session: nox.Session) -> None:
     session.install("-c", "requirements/command_line.txt", ".")
 
