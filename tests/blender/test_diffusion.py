@@ -107,7 +107,7 @@ def test_a_tiling_image_stays_one_on_its_way_through_the_model(
     reports = [result.seams for result in job.results]
     assert len(reports) == count
     for axis in ("x", "y"):
-        assert sum(report[axis]["tiles"] is True for report in reports) >= count - 1, axis
+        assert sum(report[axis]["tiles"] is not False for report in reports) >= count - 1, axis
         assert abs(float(np.mean([report[axis]["ratio"] for report in reports])) - 1) < 0.15, axis
 
 
