@@ -20,6 +20,7 @@ from .frames import (
     write_frame,
 )
 from .messages import (
+    HEARTBEAT_SECONDS,
     PROTOCOL_VERSION,
     Accepted,
     Cancel,
@@ -30,11 +31,14 @@ from .messages import (
     Failed,
     Finished,
     Generate,
+    Heartbeat,
     Hello,
     Loading,
     Message,
     Notice,
     RejectedError,
+    Release,
+    Released,
     Result,
     Step,
     receive,
@@ -62,6 +66,7 @@ from .request import (
 
 __all__ = [
     "DEFAULT_MODEL",
+    "HEARTBEAT_SECONDS",
     "ITEM_BYTES",
     "MAPS",
     "MAX_ARRAYS",
@@ -90,6 +95,7 @@ __all__ = [
     "Failed",
     "Finished",
     "Generate",
+    "Heartbeat",
     "Hello",
     "ImageRef",
     "Loading",
@@ -99,6 +105,8 @@ __all__ = [
     "Recipe",
     "RecipeError",
     "RejectedError",
+    "Release",
+    "Released",
     "Request",
     "RequestError",
     "Result",

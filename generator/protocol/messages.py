@@ -11,7 +11,9 @@ from .frames import Array, ProtocolError, read_frame, write_frame
 from .request import Request, RequestError
 from .strict import short
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
+HEARTBEAT_SECONDS = 1.0
+"""How often a generator says that it lives."""
 
 
 class RejectedError(RequestError):
@@ -40,6 +42,11 @@ class Cancel:
 
 
 @dataclass(frozen=True)
+class Release:
+    """Blender to generator: let go of the loaded models and give their memory back, as soon as no job runs."""
+
+
+@dataclass(frozen=True)
 class Hello:
     """The generator's first frame. ``capabilities``: names of what works here, such as ``txt2img``."""
 
@@ -55,6 +62,27 @@ class Devices:
     """What the generator can compute on, best first; sent once, as soon as torch has been asked."""
 
     devices: list
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """The generator lives; sent every `HEARTBEAT_SECONDS`, also while it loads a model.
+
+    ``job`` is the one that runs, or empty; ``seconds`` have passed since it last brought anything; ``memory_bytes``
+    is what the process holds of main memory, 0 where that is not known; ``loaded`` is the model that is kept warm.
+    """
+
+    job: str = ""
+    seconds: float = 0.0
+    memory_bytes: int = 0
+    loaded: str = ""
+
+
+@dataclass(frozen=True)
+class Released:
+    """The models were let go of; ``loaded`` names the one that was, or is empty where there was none."""
+
+    loaded: str = ""
 
 
 @dataclass(frozen=True)
@@ -139,8 +167,21 @@ class Cancelled:
     job: str
 
 
-Command = Generate | Cancel
-Event = Hello | Devices | Accepted | Loading | Step | Notice | Result | Finished | Failed | Cancelled
+Command = Generate | Cancel | Release
+Event = (
+    Hello
+    | Devices
+    | Heartbeat
+    | Released
+    | Accepted
+    | Loading
+    | Step
+    | Notice
+    | Result
+    | Finished
+    | Failed
+    | Cancelled
+)
 Message = Command | Event
 
 _NAMES: dict[str, type] = {kind.__name__.lower(): kind for kind in (*get_args(Command), *get_args(Event))}
