@@ -89,6 +89,17 @@ class Engine:
         else:
             emit(Finished(job, round(time.monotonic() - started, 3)))
 
+    @property
+    def loaded(self) -> str:
+        """The model that is kept warm, or an empty text."""
+        return "" if self._loaded is None else self._loaded[0]
+
+    def release(self) -> str:
+        """Let go of the loaded model; its name, or an empty text where there was none."""
+        name = self.loaded
+        self.close()
+        return name
+
     def close(self) -> None:
         """Let go of the loaded model."""
         if self._model is not None:

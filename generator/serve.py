@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``dream-textures serve``: requests come in as frames, events go out as frames, one job after another.
 
-The main thread reads commands, so that a cancellation is seen while a job runs; one worker carries the jobs out.
-The end of the input ends the program, also in mid-job, so that no generator outlives its Blender.
+The main thread reads commands, so that a cancellation is seen while a job runs; one worker carries the jobs out,
+and a third says every second that all is well. The end of the input ends the program, also in mid-job, so that no
+generator outlives its Blender.
 """
 
 from __future__ import annotations
@@ -13,11 +14,10 @@ import queue
 import signal
 import sys
 import threading
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from generator import __version__, diffusion
-from generator.engine import Engine
-from generator.models import installed
+# What follows needs nothing but the standard library: the first heartbeat goes out before NumPy is imported.
+from generator import __version__
 from generator.protocol import (
     PROTOCOL_VERSION,
     Accepted,
@@ -27,12 +27,19 @@ from generator.protocol import (
     Event,
     Failed,
     Generate,
+    Heartbeat,
     Hello,
     ProtocolError,
     RejectedError,
+    Release,
+    Released,
     receive,
     send,
 )
+from generator.pulse import Pulse, die_with_parent
+
+if TYPE_CHECKING:
+    from generator.engine import Engine
 
 GRACE_SECONDS = 2.0
 """How long a running job may take to notice that the input ended before the process is ended under it."""
@@ -40,6 +47,8 @@ GRACE_SECONDS = 2.0
 
 def capabilities() -> list[str]:
     """What this generator can do; ``diffusion`` only where torch and diffusers are installed."""
+    from generator import diffusion
+
     always = ["procedural", "maps", "tile", "seams"]
     return [*always, "diffusion"] if diffusion.available() else always
 
@@ -48,11 +57,20 @@ def serve(commands: BinaryIO, events: BinaryIO) -> int:
     """Serve one client until its stream ends. Returns 0, or 3 where the client broke the protocol."""
     # Ctrl-C in the terminal that started Blender reaches this process too; the end of the input ends it properly.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with_parent()
     server = _Server(events)
+    server.pulse.doing("starting NumPy")
+    server.pulse.start()
+    from generator.engine import Engine
+
+    server.pulse.doing("looking for models")
+    from generator.models import installed
+
     models = [model.to_json() for model in installed()]
     server.emit(Hello(PROTOCOL_VERSION, __version__, platform.python_version(), capabilities(), models))
+    server.pulse.doing("")
     threading.Thread(target=server.probe_devices, name="devices", daemon=True).start()
-    worker = threading.Thread(target=server.work, name="jobs", daemon=True)
+    worker = threading.Thread(target=server.work, args=(Engine(),), name="jobs", daemon=True)
     worker.start()
     status = 0
     try:
@@ -73,15 +91,19 @@ class _Server:
     def __init__(self, events: BinaryIO) -> None:
         self._events = events
         self._writing = threading.Lock()
-        self._jobs: queue.Queue[Generate | None] = queue.Queue()
+        self._jobs: queue.Queue[Generate | Release | None] = queue.Queue()
         self._state = threading.Lock()
         self._waiting: list[str] = []
         self._running = ""
         self._cancelled: set[str] = set()
         self._stopping = False
+        self._release_after = 0.0
+        self.pulse = Pulse(self.emit)
 
     def emit(self, event: Event) -> None:
         """Send one event; a client that has gone away stops the server."""
+        if not isinstance(event, Heartbeat):
+            self.pulse.progress()
         try:
             with self._writing:
                 send(self._events, event)
@@ -102,41 +124,39 @@ class _Server:
                 self._enqueue(message)
             elif isinstance(message, Cancel):
                 self._cancel(message.job)
+            elif isinstance(message, Release):
+                self._jobs.put(message)
             else:
                 raise ProtocolError(f"{type(message).__name__} is not a command.")
 
-    def work(self) -> None:
+    def work(self, engine: Engine) -> None:
         """Carry out the queued jobs in their order, until stopped."""
-        engine = Engine()
-        while (command := self._jobs.get()) is not None:
-            with self._state:
-                dropped = command.job in self._cancelled
-                self._cancelled.discard(command.job)
-                if not dropped:
-                    self._waiting.remove(command.job)
-                    self._running = command.job
-            if dropped:
+        while True:
+            try:
+                command = self._jobs.get(timeout=self._patience(engine))
+            except queue.Empty:
+                self._release(engine)
                 continue
-            engine.run(
-                command.job,
-                command.request,
-                command.source,
-                self.emit,
-                lambda job=command.job: self._stopping or job in self._cancelled,
-                command.previews,
-            )
-            with self._state:
-                self._running = ""
-                self._cancelled.discard(command.job)
+            if command is None:
+                break
+            if isinstance(command, Release) and command.after > 0:
+                self._release_after = command.after
+            elif isinstance(command, Release):
+                self._release(engine)
+            elif self._begin(command.job):
+                self._run(engine, command)
         engine.close()
 
     def stop(self) -> None:
         """Cancel what runs and let the worker end."""
         self._stopping = True
+        self.pulse.stop()
         self._jobs.put(None)
 
     def probe_devices(self) -> None:
         """Tell which devices there are. It imports torch, so it runs beside the first commands."""
+        from generator import diffusion
+
         cpu = {"id": "cpu", "kind": "cpu", "name": f"CPU ({platform.machine()})"}
         try:
             found = diffusion.devices() if diffusion.available() else [cpu]
@@ -145,6 +165,42 @@ class _Server:
             print(f"torch cannot be used: {type(error).__name__}: {error}", file=sys.stderr)
             found = [cpu]
         self.emit(Devices(found))
+
+    def _patience(self, engine: Engine) -> float | None:
+        """How long the worker waits for a job before it lets go of its model; for ever where it holds none."""
+        return self._release_after if self._release_after > 0 and engine.loaded else None
+
+    def _begin(self, job: str) -> bool:
+        """Whether the job is still wanted; it is the running one then."""
+        with self._state:
+            if job in self._cancelled:
+                self._cancelled.discard(job)
+                return False
+            self._waiting.remove(job)
+            self._running = job
+        self.pulse.job(job)
+        return True
+
+    def _run(self, engine: Engine, command: Generate) -> None:
+        job = command.job
+        engine.run(
+            job,
+            command.request,
+            command.source,
+            self.emit,
+            lambda: self._stopping or job in self._cancelled,
+            command.previews,
+        )
+        with self._state:
+            self._running = ""
+            self._cancelled.discard(job)
+        self.pulse.job("")
+        self.pulse.loaded(engine.loaded)
+
+    def _release(self, engine: Engine) -> None:
+        name = engine.release()
+        self.pulse.loaded("")
+        self.emit(Released(name))
 
     def _enqueue(self, command: Generate) -> None:
         with self._state:

@@ -7,7 +7,7 @@ nothing of ours. Nothing on the wire is ever executed or unpickled.
 
 from __future__ import annotations
 
-from . import naming, seam_words
+from . import environment, naming, seam_words
 from .frames import (
     ITEM_BYTES,
     MAX_ARRAYS,
@@ -112,6 +112,7 @@ __all__ = [
     "Result",
     "Step",
     "array_bytes",
+    "environment",
     "naming",
     "parse_recipe",
     "read_frame",

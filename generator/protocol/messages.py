@@ -43,7 +43,12 @@ class Cancel:
 
 @dataclass(frozen=True)
 class Release:
-    """Blender to generator: let go of the loaded models and give their memory back, as soon as no job runs."""
+    """Blender to generator: let go of the loaded model and give its memory back as soon as no job runs.
+
+    With ``after`` above 0 not now, but from then on whenever nothing has been asked for in so many seconds.
+    """
+
+    after: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -66,16 +71,18 @@ class Devices:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """The generator lives; sent every `HEARTBEAT_SECONDS`, also while it loads a model.
+    """The generator lives; sent every `HEARTBEAT_SECONDS`, also while it loads a model, and before its `Hello`.
 
     ``job`` is the one that runs, or empty; ``seconds`` have passed since it last brought anything; ``memory_bytes``
-    is what the process holds of main memory, 0 where that is not known; ``loaded`` is the model that is kept warm.
+    is what the process holds of main memory, 0 where that is not known; ``loaded`` is the model that is kept warm;
+    ``doing`` is what a generator that has not said `Hello` is busy with.
     """
 
     job: str = ""
     seconds: float = 0.0
     memory_bytes: int = 0
     loaded: str = ""
+    doing: str = ""
 
 
 @dataclass(frozen=True)
