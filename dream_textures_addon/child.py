@@ -2,7 +2,7 @@
 """One generator process and the three threads that keep its pipes moving.
 
 Whatever blocks happens on those threads. They know nothing of jobs: what they see goes into a queue, in order,
-and the last thing in it is always `Ended`.
+and the last thing in it is always `Ended`. Heartbeats do not queue up: only the last one counts.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from .launch import Launch
+from .leash import put_on_leash
 from .wire import protocol
 
 LOG_LINES = 200
@@ -80,10 +82,15 @@ class LineBuffer:
 
 
 class Child:
-    """A running generator. Raises OSError when it cannot be started."""
+    """A running generator. Raises OSError when it cannot be started.
+
+    ``heard`` is when it last said anything, on the clock of `time.monotonic`; ``heartbeat`` is its last one.
+    """
 
     def __init__(self, launch: Launch, on_log: Callable[[str], None] | None = None) -> None:
         self.arrivals: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
+        self.heard = time.monotonic()
+        self.heartbeat: protocol.Heartbeat | None = None
         self._log = LineBuffer(on_log)
         self._outgoing: queue.SimpleQueue[protocol.Command | None] = queue.SimpleQueue()
         self._process = subprocess.Popen(
@@ -97,6 +104,8 @@ class Child:
             # Ctrl-C in the terminal that Blender runs in is meant for Blender.
             start_new_session=sys.platform != "win32",
         )
+        self._leash = put_on_leash(self._process)
+        self._ending: threading.Thread | None = None
         self._errors = self._thread(self._read_errors)
         self._reader = self._thread(self._read_messages)
         self._writer = self._thread(self._write_messages)
@@ -125,18 +134,31 @@ class Child:
         with contextlib.suppress(OSError):
             self._process.kill()
 
+    def end(self, patience: float) -> None:
+        """End the process as `close` does, on a thread of its own: returns at once, and its `Ended` follows."""
+        if self._ending is None:
+            self._ending = threading.Thread(
+                target=self._press, args=(patience,), name="dream-textures ending", daemon=True
+            )
+            self._ending.start()
+
     def close(self, patience: float) -> None:
         """Close its stdin, wait, terminate, wait, kill. Blocks for at most about twice ``patience`` seconds."""
+        self._press(patience)
+        for thread in (self._writer, self._reader, self._errors, self._ending):
+            if thread is not None:
+                thread.join(patience)
+
+    def _press(self, patience: float) -> None:
         self._outgoing.put(None)
         for force in (self._process.terminate, self._process.kill):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(patience)
-                break
+                return
             with contextlib.suppress(OSError):
                 force()
-        self._process.wait()
-        for thread in (self._writer, self._reader, self._errors):
-            thread.join(patience)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(patience)  # a process that the system does not let go of is left to it
 
     def _thread(self, work: Callable[[], None]) -> threading.Thread:
         thread = threading.Thread(target=work, name=f"dream-textures {work.__name__}", daemon=True)
@@ -148,7 +170,11 @@ class Child:
         try:
             with cast(BinaryIO, self._process.stdout) as stream:
                 while (message := protocol.receive(stream)) is not None:
-                    self.arrivals.put(message)
+                    self.heard = time.monotonic()
+                    if isinstance(message, protocol.Heartbeat):
+                        self.heartbeat = message
+                    else:
+                        self.arrivals.put(message)
         except (protocol.ProtocolError, protocol.RequestError) as error:
             problem = str(error)
         except OSError as error:

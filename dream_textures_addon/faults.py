@@ -83,8 +83,13 @@ def unsent(problem: str) -> Fault:
 
 
 def silence(seconds: float) -> str:
-    """A reason to end a process."""
+    """A reason to end a process that shows no sign of life."""
     return f"it said nothing for {seconds:g} seconds"
+
+
+def stall(seconds: float) -> str:
+    """A reason to end a process that lives, but gets nowhere."""
+    return f"it brought nothing for {seconds:g} seconds"
 
 
 def replayed(because: str) -> str:

@@ -20,6 +20,7 @@ from .frames import (
     write_frame,
 )
 from .messages import (
+    COMMANDS,
     HEARTBEAT_SECONDS,
     PROTOCOL_VERSION,
     Accepted,
@@ -65,6 +66,7 @@ from .request import (
 )
 
 __all__ = [
+    "COMMANDS",
     "DEFAULT_MODEL",
     "HEARTBEAT_SECONDS",
     "ITEM_BYTES",

@@ -190,6 +190,7 @@ Event = (
     | Cancelled
 )
 Message = Command | Event
+COMMANDS: tuple[type, ...] = get_args(Command)
 
 _NAMES: dict[str, type] = {kind.__name__.lower(): kind for kind in (*get_args(Command), *get_args(Event))}
 
