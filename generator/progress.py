@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from generator.material import FloatArray
+if TYPE_CHECKING:
+    from generator.material import FloatArray
 
 
 class CancelledError(Exception):
