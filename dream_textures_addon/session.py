@@ -308,6 +308,7 @@ class Session:
             pending.deaths += not verdict.blameless
             pending.replays += 1
             if pending.exhausted:
+                self._restarts = 0  # the next job did nothing
                 self._end(faults.failed(job, faults.died(verdict.because, self._log), self._log))
             else:
                 self._events.append(protocol.Notice(job, faults.replayed(verdict.because)))

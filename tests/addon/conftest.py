@@ -37,7 +37,8 @@ def fake(tmp_path: Path) -> Iterator[FakeSession]:
     def make(mode: str, *, on_log: Callable[[str], None] | None = None, **limits: float) -> Session:
         command = (sys.executable, "-B", "-u", str(FAKE), mode, str(tmp_path))
         launch = Launch(command, REPOSITORY, dict(os.environ), f"the fake generator ({mode})")
-        given = {"start": 10.0, "silence": 10.0, "cancel": 10.0, "close": 1.0, **limits}
+        given = {"start": 10.0, "silence": 10.0, "cancel": 10.0, "close": 1.0}
+        given |= {"mercy": 0.3, "backoff": 0.1, **limits}
         sessions.append(Session(launch, on_log=on_log, limits=Limits(**given)))
         return sessions[-1]
 

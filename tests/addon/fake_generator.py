@@ -7,8 +7,10 @@ It speaks the real protocol as far as its mode lets it.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -24,8 +26,11 @@ from generator.protocol import (
     Event,
     Finished,
     Generate,
+    Heartbeat,
     Hello,
     Loading,
+    Release,
+    Released,
     Result,
     Step,
     receive,
@@ -36,10 +41,23 @@ from generator.protocol import (
 mode, folder = sys.argv[1], Path(sys.argv[2])
 commands, events = sys.stdin.buffer, sys.stdout.buffer
 SIZE = 16
+writing = threading.Lock()
 
 
 def say(event: Event) -> None:
-    send(events, event)
+    with writing:
+        send(events, event)
+
+
+def breathe(doing: str = "") -> None:
+    """Say from now on that all is well, as the real one does every second."""
+
+    def beat() -> None:
+        while True:
+            say(Heartbeat("", 0.0, 1000, "", doing))
+            time.sleep(0.05)
+
+    threading.Thread(target=beat, daemon=True).start()
 
 
 def starts() -> int:
@@ -63,6 +81,8 @@ def work(command: Generate) -> None:
     """Carry a job out as this mode has it."""
     job = command.job
     say(Accepted(job))
+    if mode == "dies later":
+        os._exit(9)
     if mode == "dies" or (mode == "dies once" and start == 1):
         say(picture(job))
         print("Segmentation fault, as it were", file=sys.stderr, flush=True)
@@ -78,8 +98,27 @@ def work(command: Generate) -> None:
         )
         events.flush()
         os._exit(0)
-    if mode == "mute":
+    if mode == "mute" or (mode == "mute once" and start == 1):
         time.sleep(60)
+    if mode == "hangs":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    if mode == "gets nowhere":
+        breathe()
+        time.sleep(60)
+    if mode == "long breath":
+        breathe()
+        time.sleep(2)
+    if mode == "giant":
+        header = b'{"type":"result","arrays":[{"name":"image","dtype":"uint8","shape":[%d],"bytes":%d}]}\n'
+        events.write(header % (2**50, 2**50))
+        events.flush()
+        time.sleep(60)
+    if mode == "dies loading":
+        say(Loading(job, "the fake model", 0.5))
+        os._exit(9)
+    if mode == "dies between results":
+        say(picture(job))
+        os._exit(9)
     if mode == "chatters":
         say(Hello(PROTOCOL_VERSION, "0", "3", [], []))
         time.sleep(60)
@@ -107,6 +146,9 @@ match mode:
         print("ModuleNotFoundError: No module named 'numpy'", file=sys.stderr)
         sys.exit(1)
     case "hangs at start":
+        time.sleep(60)
+    case "never ready":
+        breathe("waiting for a driver")
         time.sleep(60)
     case "garbage at start":
         print("Welcome to some other program!", flush=True)
@@ -137,10 +179,14 @@ match mode:
         greet()
         commands.read()
         time.sleep(60)
+    case "stubborn":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        greet()
+        time.sleep(60)
+    case "dies later" if start > 1:
+        sys.exit("No second time")
 greet()
 if mode == "slow":
-    import threading
-
     jobs: list[Generate] = []
 
     def carry_out() -> None:
@@ -159,3 +205,5 @@ if mode == "slow":
 while (message := receive(commands)) is not None:
     if isinstance(message, Generate):
         work(message)
+    elif isinstance(message, Release) and not message.after:
+        say(Released("a fake model"))

@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,53 +12,12 @@ import pytest
 from dream_textures_addon.launch import Launch
 from dream_textures_addon.session import Session, SessionState
 from dream_textures_addon.wire import protocol
-
-FakeSession = Callable[..., Session]
-OVER = (protocol.Finished, protocol.Failed, protocol.Cancelled)
-REQUEST = protocol.Request(prompt="mossy red brick wall")
-
-
-def until(session: Session, condition: Callable[[list], object], seconds: float = 15.0) -> list:
-    """Poll as Blender's timer does, until the condition holds for the events so far."""
-    events: list = []
-    deadline = time.monotonic() + seconds
-    while not condition(events):
-        assert time.monotonic() < deadline, f"Nothing more came after {events}; {session.status}"
-        events += session.poll()
-        time.sleep(0.01)
-    return events
-
-
-def over(job: str) -> Callable[[list], bool]:
-    return lambda events: any(isinstance(event, OVER) and event.job == job for event in events)
-
-
-def run(session: Session, request: protocol.Request = REQUEST) -> list:
-    """One job to its end; its events. No second end may follow the first."""
-    job = session.submit(request)
-    events = until(session, over(job))
-    events += session.poll()
-    ends = [event for event in events if isinstance(event, OVER) and event.job == job]
-    assert len(ends) == 1
-    assert ends[0] is [event for event in events if getattr(event, "job", None) == job][-1]
-    return events
-
-
-def gone(pid: int) -> bool:
-    """Whether no process of this number is left, not even a zombie."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
+from tests.addon.supervising import OVER, REQUEST, FakeSession, gone, over, run, starts, until
+from tests.faults import ends
 
 
 def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
-
-
-def starts(folder: Path) -> int:
-    return (folder / "starts").stat().st_size
 
 
 def test_a_job_brings_its_events_in_order(fake: FakeSession) -> None:
@@ -123,6 +80,7 @@ def test_a_start_that_fails_names_the_reason(fake: FakeSession) -> None:
     assert session.state is SessionState.FAILED
     assert session.status == failed.message
     assert session.advice == failed.advice
+    ends("Start", "A package that it needs is missing", "failed", failed.message)
 
 
 def test_a_program_that_cannot_be_run_fails_the_job_and_not_the_caller(tmp_path: Path) -> None:
@@ -130,6 +88,7 @@ def test_a_program_that_cannot_be_run_fails_the_job_and_not_the_caller(tmp_path:
     failed = run(session)[-1]
     assert failed.kind == "start_failed"
     assert "No such file" in failed.message
+    ends("Start", "The program is not there", "failed", failed.message)
 
 
 def test_a_start_that_hangs_is_ended(fake: FakeSession) -> None:
@@ -137,23 +96,27 @@ def test_a_start_that_hangs_is_ended(fake: FakeSession) -> None:
     failed = run(session)[-1]
     assert failed.kind == "start_failed"
     assert "not ready within 0.5 seconds" in failed.message
+    ends("Start", "It hangs before its first word", "failed", failed.message)
 
 
 @pytest.mark.parametrize(
-    ("mode", "words"),
+    ("mode", "words", "fault"),
     [
-        ("garbage at start", "not JSON"),
-        ("old protocol", "protocol 99"),
-        ("job before hello", "not its turn"),
+        ("garbage at start", "not JSON", "Another program answers"),
+        ("old protocol", "protocol 99", "Another version of the generator answers"),
+        ("job before hello", "not its turn", "It brings results before it has introduced itself"),
     ],
 )
-def test_a_program_that_is_not_our_generator_is_told_apart(fake: FakeSession, mode: str, words: str) -> None:
+def test_a_program_that_is_not_our_generator_is_told_apart(
+    fake: FakeSession, mode: str, words: str, fault: str
+) -> None:
     session = fake(mode)
     failed = run(session)[-1]
     assert failed.kind == "protocol"
     assert words in failed.message
     assert "same version" in failed.advice
     assert session.state is SessionState.FAILED
+    ends("Protocol", fault, "failed", failed.message)
 
 
 def test_a_failed_session_tries_again_with_the_next_job(fake: FakeSession, tmp_path: Path) -> None:
@@ -175,26 +138,33 @@ def test_a_generator_that_dies_once_is_restarted_and_the_job_replayed(
         "The generator stopped (it ended with exit code 9); it was started again and this job with it."
     ]
     assert session.state is SessionState.READY
+    ends("Death and silence", "It dies once in mid-job", "finished on the second try", notices[0])
 
 
 @pytest.mark.parametrize(
-    ("mode", "words"),
+    ("mode", "words", "fault"),
     [
-        ("dies", "exit code 9"),
-        ("truncated", "ended inside an array"),
-        ("garbage later", "not JSON"),
-        ("chatters", "not its turn"),
-        ("mute", "said nothing for 0.5 seconds"),
+        ("dies", "exit code 9", "It dies under the same job twice"),
+        ("dies loading", "exit code 9", "It dies twice while it loads a model"),
+        ("dies between results", "exit code 9", "It dies twice between two results"),
+        ("truncated", "ended inside an array", "A frame breaks off"),
+        ("garbage later", "not JSON", "A library prints into the frames"),
+        ("giant", "cannot have the shape", "A frame claims a petabyte"),
+        ("chatters", "not its turn", "It introduces itself a second time"),
+        ("mute", "said nothing for 0.5 seconds", "It falls silent"),
+        ("hangs", "said nothing for 0.5 seconds", "The whole process stands still"),
     ],
 )
 def test_a_generator_that_fails_twice_fails_the_job(
-    fake: FakeSession, tmp_path: Path, mode: str, words: str
+    fake: FakeSession, tmp_path: Path, mode: str, words: str, fault: str
 ) -> None:
-    session = fake(mode, silence=0.5 if mode == "mute" else 10.0)
+    session = fake(mode, silence=0.5 if mode in ("mute", "hangs") else 10.0)
     failed = run(session)[-1]
     assert failed.kind == "died"
     assert words in failed.message
     assert starts(tmp_path) == 2
+    protocol_was_broken = mode in ("truncated", "garbage later", "giant", "chatters")
+    ends("Protocol" if protocol_was_broken else "Death and silence", fault, "set aside", failed.message)
     assert session.state in (SessionState.STOPPED, SessionState.READY)
 
 
@@ -212,17 +182,19 @@ def test_a_job_that_kills_the_generator_does_not_take_the_others_along(
     before, poison, after = (
         session.submit(protocol.Request(prompt=prompt)) for prompt in ("one", "poison", "two")
     )
-    ends = {event.job: event for event in until(session, over(after)) if isinstance(event, OVER)}
-    assert isinstance(ends[before], protocol.Finished)
-    assert isinstance(ends[poison], protocol.Failed)
-    assert isinstance(ends[after], protocol.Finished)
+    last = {event.job: event for event in until(session, over(after)) if isinstance(event, OVER)}
+    assert isinstance(last[before], protocol.Finished)
+    assert isinstance(last[poison], protocol.Failed)
+    assert isinstance(last[after], protocol.Finished)
     assert starts(tmp_path) == 3
+    ends("Queue", "One of three jobs kills it twice", "set aside, the others finished", last[poison].message)
 
 
 def test_a_process_that_leaves_a_child_with_its_pipes_is_noticed(fake: FakeSession) -> None:
     failed = run(fake("leaves a child", linger=0.3))[-1]
     assert failed.kind == "died"
     assert "exit code 5" in failed.message
+    ends("Death and silence", "It leaves a process that holds its pipes", "set aside", failed.message)
 
 
 def test_cancelling_a_running_job(fake: FakeSession) -> None:
@@ -250,6 +222,7 @@ def test_a_generator_that_ignores_a_cancellation_is_ended(fake: FakeSession) -> 
     assert isinstance(until(session, over(job))[-1], protocol.Cancelled)
     assert pid is not None
     assert gone(pid)
+    ends("Queue", "It ignores a cancellation", "cancelled, and the process ended")
 
 
 def test_cancelling_what_is_over_or_unknown_changes_nothing(fake: FakeSession) -> None:
@@ -289,6 +262,9 @@ def test_a_full_pipe_never_blocks_submit(fake: FakeSession) -> None:
     assert time.monotonic() - started < 0.5
     session.close()
     assert time.monotonic() - started < 8
+    ends(
+        "Death and silence", "It reads nothing, and 100 MB wait to be sent", "Blender goes on, nothing blocks"
+    )
 
 
 def test_a_flood_on_stderr_blocks_nothing_and_takes_little_memory(fake: FakeSession) -> None:
@@ -296,6 +272,7 @@ def test_a_flood_on_stderr_blocks_nothing_and_takes_little_memory(fake: FakeSess
     assert isinstance(run(session)[-1], protocol.Finished)
     session.close()
     assert session.log[-1] == "the end of the flood"
+    ends("Protocol", "It floods its log with 10 MB", "finished")
     assert sum(map(len, session.log)) < 500_000
 
 

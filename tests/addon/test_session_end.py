@@ -3,30 +3,17 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from dream_textures_addon.session import Session
 from dream_textures_addon.wire import protocol
-
-FakeSession = Callable[..., Session]
-REQUEST = protocol.Request(prompt="mossy red brick wall")
-
-
-def gone(pid: int) -> bool:
-    """Whether no process of this number is left, not even a zombie."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
+from tests.addon.supervising import REQUEST, FakeSession, gone
+from tests.faults import ends
 
 
 def test_closing_cancels_what_was_not_over(fake: FakeSession) -> None:
@@ -36,7 +23,7 @@ def test_closing_cancels_what_was_not_over(fake: FakeSession) -> None:
     assert session.poll() == [protocol.Cancelled(job)]
 
 
-@pytest.mark.parametrize("mode", ["ok", "slow", "hangs at start", "stays"])
+@pytest.mark.parametrize("mode", ["ok", "slow", "hangs at start", "stays", "stubborn"])
 def test_closing_leaves_no_process_and_no_thread(fake: FakeSession, mode: str) -> None:
     before = threading.active_count()
     session = fake(mode, close=0.5)
@@ -73,6 +60,7 @@ def test_the_generator_ends_when_its_blender_is_killed(tmp_path: Path) -> None:
     while not gone(pid) and Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z":
         assert time.monotonic() < deadline
         time.sleep(0.05)
+    ends("Death and silence", "Blender is killed", "the generator ends with it")
 
 
 def test_a_dead_generator_never_takes_blender_along(tmp_path: Path) -> None:

@@ -22,7 +22,10 @@ from generator.protocol import (
     Failed,
     Finished,
     Generate,
+    Heartbeat,
     Hello,
+    Release,
+    Released,
     Request,
     Result,
     Step,
@@ -81,13 +84,40 @@ def client() -> Iterator[Client]:
 
 
 def test_the_first_frame_says_who_speaks_and_what_works(client: Client) -> None:
-    hello = client.hear()
-    assert isinstance(hello, Hello)
+    *earlier, hello = client.until(Hello)
+    assert all(isinstance(event, Heartbeat) for event in earlier)
     assert (hello.protocol, hello.version) == (PROTOCOL_VERSION, __version__)
     assert {"procedural", "maps"} <= set(hello.capabilities)
     assert hello.models[0]["name"] == "builtin:procedural"
     devices = client.until(Devices)[-1].devices
     assert devices[-1]["kind"] == "cpu"
+
+
+def test_it_says_that_it_lives_before_it_is_ready_and_while_it_works(client: Client) -> None:
+    first = client.hear()
+    assert isinstance(first, Heartbeat)
+    assert first.doing
+    client.until(Hello)
+    client.say(Generate("slow", SLOW))
+    client.until(Step)
+    beat = client.until(Heartbeat)[-1]
+    assert (beat.job, beat.doing) == ("slow", "")
+    assert beat.memory_bytes > 2**20
+
+
+def test_it_lets_go_of_its_model_when_told_to_and_after_some_time_alone(client: Client) -> None:
+    client.say(Generate("one", SMALL))
+    client.say(Release())
+    assert client.until(Released)[-1].loaded == SMALL.model
+    client.say(Release())
+    assert client.until(Released)[-1].loaded == ""
+    client.say(Release(after=0.3))
+    client.say(Generate("two", SMALL))
+    heard = client.until(Released)
+    assert heard[-1].loaded == SMALL.model
+    assert any(isinstance(event, Finished) for event in heard)
+    client.say(Generate("three", SMALL))
+    assert client.until(Finished)[-1].job == "three"
 
 
 def test_requests_are_carried_out_in_their_order(client: Client) -> None:
