@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .launch import Launch
 from .wire import protocol
 
 REPORT_LINES = 60
 _MAX_QUOTE = 200
+_LAST_LINES = 20
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,11 @@ def not_started(launch: Launch, error: OSError) -> Fault:
 
 def not_ready(launch: Launch, because: str, log: Sequence[str]) -> Fault:
     """The program ran, and was gone before it introduced itself."""
+    known = _known(because, log) or "Check the Python in the preferences of Dream Textures."
     return Fault(
         "start_failed",
         f"The generator did not start: {_sentence(because, log)}",
-        f"Check the Python in the preferences of Dream Textures. It tried to use {launch.description}.",
+        f"{known} It tried to use {launch.description}.",
     )
 
 
@@ -64,7 +66,8 @@ def died(because: str, log: Sequence[str]) -> Fault:
     return Fault(
         "died",
         f"The generator stopped twice while it worked on this: {_sentence(because, log)}",
-        "Try a smaller size or another model. The report holds the last lines that it printed.",
+        _known(because, log)
+        or "Try a smaller size or another model. The report holds the last lines it printed.",
     )
 
 
@@ -111,6 +114,19 @@ def how_it_ended(returncode: int | None) -> str:
     if returncode > 0xFFFF:
         return f"it crashed with the Windows error 0x{returncode:08X}"
     return f"it ended with exit code {returncode}"
+
+
+def explained(failed: protocol.Failed) -> protocol.Failed:
+    """A failure that the generator did not foresee, with advice where its cause is a known one."""
+    if failed.kind != "internal":
+        return failed
+    known = protocol.known_errors.advice_for(failed.message, failed.traceback)
+    return replace(failed, advice=known) if known else failed
+
+
+def _known(because: str, log: Sequence[str]) -> str:
+    """What to do about it, where the reason or the last lines name a known error."""
+    return protocol.known_errors.advice_for(because, "\n".join(log[-_LAST_LINES:]))
 
 
 def _sentence(because: str, log: Sequence[str]) -> str:

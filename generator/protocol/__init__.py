@@ -7,7 +7,7 @@ nothing of ours. Nothing on the wire is ever executed or unpickled.
 
 from __future__ import annotations
 
-from . import environment, naming, seam_words
+from . import environment, known_errors, naming, seam_words
 from .frames import (
     ITEM_BYTES,
     MAX_ARRAYS,
@@ -115,6 +115,7 @@ __all__ = [
     "Step",
     "array_bytes",
     "environment",
+    "known_errors",
     "naming",
     "parse_recipe",
     "read_frame",
