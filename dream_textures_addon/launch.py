@@ -13,10 +13,11 @@ VARIABLE = "DREAM_TEXTURES_PYTHON"
 
 _PYTHON = re.compile(r"(python|pypy)[\d.]*w?(\.exe)?", re.IGNORECASE)
 _PROGRAM = re.compile(r"dream-textures(\.exe)?", re.IGNORECASE)
+_PYTHONS = ("python3", "python", "python.exe")
 _IN_FOLDER = tuple(
     f"{folder}{name}"
     for folder in ("bin/", "Scripts/", "")
-    for name in ("python3", "python", "python.exe", "dream-textures", "dream-textures.exe")
+    for name in (*_PYTHONS, "dream-textures", "dream-textures.exe")
 )
 _FOREIGN = ("PYTHON", "VIRTUAL_ENV", "CONDA", "__PYVENV_LAUNCHER__")
 _OPTIONS = ("-s", "-E", "-B", "-u", "-X", "utf8", "-m", "generator", "serve")
@@ -40,21 +41,35 @@ class Launch:
     description: str
 
 
-def find_launch(preference: str, environ: Mapping[str, str], blender_python: str, runtime: Path) -> Launch:
-    """The generator to start: the preference's, else ``DREAM_TEXTURES_PYTHON``'s, else Blender's own Python.
+def find_launch(
+    preference: str,
+    environ: Mapping[str, str],
+    blender_python: str,
+    runtime: Path,
+    private: Path | None = None,
+) -> Launch:
+    """The generator to start: the preference's, else ``DREAM_TEXTURES_PYTHON``'s, else ``private``, else Blender's.
 
     The first two may name a Python, the folder of an environment that holds one, or a ``dream-textures``
-    program. Nothing is run to find out. Raises `LaunchError` where a given path is none of these.
+    program; ``private`` is the Python of the environment that the add-on made. Nothing is run to find out. Raises
+    `LaunchError` where a given path is none of these.
     """
     if preference.strip():
         return _given(preference, "the add-on's preferences", environ, runtime)
     if environ.get(VARIABLE, "").strip():
         return _given(environ[VARIABLE], f"the environment variable {VARIABLE}", environ, runtime)
+    if private is not None:
+        return Launch(
+            command=(str(private), *_OPTIONS),
+            cwd=runtime,
+            env=clean_environment(environ),
+            description=f"the generator's own Python, {private}",
+        )
     python = Path(blender_python)
     if not blender_python or not python.is_file():
         raise LaunchError(
             "Blender's own Python was not found.",
-            "Choose a Python in the preferences of Dream Textures.",
+            "Set up the generator, or choose a Python, in the preferences of Dream Textures.",
         )
     return Launch(
         command=(str(python), *_OPTIONS),
@@ -69,32 +84,54 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if not name.upper().startswith(_FOREIGN)}
 
 
+def find_python(text: str, origin: str) -> Path:
+    """The Python that a path means: itself, or the one in the folder or beside the program that it names.
+
+    ``origin`` says where the path is from. Raises `LaunchError`.
+    """
+    program = _program(text, origin)
+    if _PROGRAM.fullmatch(program.name):
+        return _in_folder(program.parent, origin, _PYTHONS)
+    if not _PYTHON.fullmatch(program.name):
+        raise _not_a_python(program, origin)
+    return program
+
+
 def _given(text: str, origin: str, environ: Mapping[str, str], runtime: Path) -> Launch:
-    path = Path(text.strip().strip("\"'")).expanduser()
-    # Not resolved: a virtual environment's Python is a link whose own place says which environment it is.
-    path = Path(os.path.abspath(path))  # noqa: PTH100
-    program = _in_folder(path, origin) if path.is_dir() else path
-    if not program.is_file():
-        raise LaunchError(
-            f"There is no Python at {path}, as named in {origin}.",
-            "Correct the path, or clear it to use Blender's own Python.",
-        )
-    if not os.access(program, os.X_OK):
-        raise LaunchError(f"{program} may not be run.", "Make it executable, or name another Python.")
+    program = _program(text, origin)
     if _PROGRAM.fullmatch(program.name):
         command = (str(program), "serve")
     elif _PYTHON.fullmatch(program.name):
         command = (str(program), *_OPTIONS)
     else:
-        raise LaunchError(
-            f"{program}, as named in {origin}, is not a Python.",
-            "Name a python program, the folder of its environment, or a dream-textures program.",
-        )
+        raise _not_a_python(program, origin)
     return Launch(command, runtime, clean_environment(environ), f"{program}, from {origin}")
 
 
-def _in_folder(folder: Path, origin: str) -> Path:
-    for name in _IN_FOLDER:
+def _program(text: str, origin: str) -> Path:
+    path = Path(text.strip().strip("\"'")).expanduser()
+    # Not resolved: a virtual environment's Python is a link whose own place says which environment it is.
+    path = Path(os.path.abspath(path))  # noqa: PTH100
+    program = _in_folder(path, origin, _IN_FOLDER) if path.is_dir() else path
+    if not program.is_file():
+        raise LaunchError(
+            f"There is no Python at {path}, as named in {origin}.",
+            "Correct the path, or clear it.",
+        )
+    if not os.access(program, os.X_OK):
+        raise LaunchError(f"{program} may not be run.", "Make it executable, or name another Python.")
+    return program
+
+
+def _not_a_python(program: Path, origin: str) -> LaunchError:
+    return LaunchError(
+        f"{program}, as named in {origin}, is not a Python.",
+        "Name a python program, the folder of its environment, or a dream-textures program.",
+    )
+
+
+def _in_folder(folder: Path, origin: str, names: tuple[str, ...]) -> Path:
+    for name in names:
         if (folder / name).is_file():
             return folder / name
     raise LaunchError(
