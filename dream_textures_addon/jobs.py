@@ -7,6 +7,7 @@ import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from .spool_entry import title_of
 from .wire import protocol
 
 
@@ -22,6 +23,10 @@ class JobState(enum.Enum):
 
 
 _OVER = (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+MAX_NOT_MADE = 8
+"""How many jobs that failed or were cancelled are kept to be tried again, the latest of them."""
+MAX_SOURCE_BYTES = 512 << 20
+"""How many bytes their sources may take together."""
 
 
 @dataclass
@@ -30,13 +35,14 @@ class Job:
 
     ``progress`` is a fraction in [0, 1] of the whole job, ``what`` a few words to show beside it. ``results``
     hold one entry for each image and map. ``kind``, ``failure``, ``advice`` and ``traceback`` are set when it
-    failed, ``stopping`` once its end was asked for. ``target`` belongs to whoever added the job: where the
-    result is to go.
+    failed, ``stopping`` once its end was asked for, ``begun`` once the generator works on it. ``source`` are the
+    pixels that went along with the request. ``target`` belongs to whoever added the job: where the result is to go.
     """
 
     id: str
     request: protocol.Request
     target: object = None
+    source: protocol.Array | None = None
     state: JobState = JobState.QUEUED
     progress: float = 0.0
     what: str = "Waiting for the generator"
@@ -49,11 +55,22 @@ class Job:
     traceback: str = ""
     seconds: float = 0.0
     stopping: bool = False
+    begun: bool = False
 
     @property
     def over(self) -> bool:
         """Whether nothing more will come."""
         return self.state in _OVER
+
+    @property
+    def title(self) -> str:
+        """A few words to tell it from others."""
+        return title_of(self.request)
+
+    @property
+    def not_made(self) -> bool:
+        """Whether it ended without what it was for."""
+        return self.state in (JobState.FAILED, JobState.CANCELLED)
 
     @property
     def indices(self) -> list[int]:
@@ -64,16 +81,20 @@ class Job:
         """The maps of the ``index``-th image that have arrived, by name."""
         return {result.map: result for result in self.results if result.index == index}
 
+    def let_go(self) -> None:
+        """Forget the pixels of a job that is over, but for those that it would be made from again."""
+        self.results, self.preview = [], None
+
     def apply(self, event: protocol.Event) -> None:
         """Fold in one event of this job. A job that is over stays as it is."""
         if self.over:
             return
         match event:
             case protocol.Accepted(ahead=ahead):
-                self.state, self.progress = JobState.QUEUED, 0.0
+                self.state, self.progress, self.begun = JobState.QUEUED, 0.0, ahead == 0
                 self.what = f"Waiting for {ahead} other{'s' if ahead > 1 else ''}" if ahead else "Starting"
             case protocol.Loading(what=what, fraction=fraction):
-                self.state = JobState.LOADING
+                self.state, self.begun = JobState.LOADING, True
                 self.what = what if fraction is None else f"{what} ({fraction:.0%})"
             case protocol.Step():
                 self._step(event)
@@ -92,7 +113,7 @@ class Job:
                 self.state, self.what = JobState.CANCELLED, "Cancelled"
 
     def _step(self, step: protocol.Step) -> None:
-        self.state = JobState.RUNNING
+        self.state, self.begun = JobState.RUNNING, True
         count = self.request.count
         image = f"Image {step.index + 1} of {count}, step" if count > 1 else "Step"
         self.what = f"{image} {step.step} of {step.steps}"
@@ -122,9 +143,15 @@ class JobBoard:
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def add(self, job: str, request: protocol.Request, target: object = None) -> Job:
+    def add(
+        self,
+        job: str,
+        request: protocol.Request,
+        target: object = None,
+        source: protocol.Array | None = None,
+    ) -> Job:
         """Note a job that was submitted under this id."""
-        self._jobs[job] = Job(job, request, target)
+        self._jobs[job] = Job(job, request, target, source)
         return self._jobs[job]
 
     def get(self, job: str) -> Job | None:
@@ -143,9 +170,45 @@ class JobBoard:
         return job
 
     @property
+    def open(self) -> list[Job]:
+        """The jobs that are not over: the one that runs, then the others in the order in which they will."""
+        return sorted((job for job in self if not job.over), key=lambda job: not job.begun)
+
+    @property
     def active(self) -> Job | None:
-        """The oldest job that is not over: the one that runs, or runs next."""
-        return next((job for job in self if not job.over), None)
+        """The job that runs, or runs next."""
+        return next(iter(self.open), None)
+
+    @property
+    def waiting(self) -> list[Job]:
+        """The jobs that the generator has not begun with, in their order."""
+        return [job for job in self.open if not job.begun]
+
+    @property
+    def not_made(self) -> list[Job]:
+        """The jobs that failed or were cancelled, the latest last."""
+        return [job for job in self if job.not_made]
+
+    def move(self, job: str, places: int) -> list[str]:
+        """Move a waiting job by so many places, as far as that goes; the ids of all that wait, in their new order."""
+        order = [item.id for item in self.waiting]
+        if job in order:
+            place = min(max(order.index(job) + places, 0), len(order) - 1)
+            order.remove(job)
+            order.insert(place, job)
+        rest = [name for name in self._jobs if name not in order]
+        self._jobs = {name: self._jobs[name] for name in (*rest, *order)}
+        return order
+
+    def trim(self) -> list[Job]:
+        """Forget the oldest of those that were not made, so that they do not pile up; what was forgotten."""
+        surplus, held = [], 0
+        for place, job in enumerate(reversed(self.not_made)):
+            held += 0 if job.source is None else len(job.source.data)
+            if place >= MAX_NOT_MADE or held > MAX_SOURCE_BYTES:
+                self.remove(job.id)
+                surplus.append(job)
+        return surplus
 
     @property
     def latest(self) -> Job | None:
