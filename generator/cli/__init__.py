@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command line: ``dream-textures generate``, ``maps``, ``tile``, ``seams``, ``models``, ``doctor``."""
+"""The command line: ``dream-textures generate``, ``maps``, ``tile``, ``seams``, ``models``, ``setup``, ``doctor``."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,8 +14,7 @@ from generator import __version__
 from generator.progress import GenerationError
 from generator.protocol import DEFAULT_MODEL, MAPS, PRECISIONS, SEAMLESS, RequestError
 
-from . import info, make, pictures, tile
-from .reporting import sentence
+from . import setup
 
 ERROR, INTERRUPTED = 2, 130
 
@@ -40,6 +40,8 @@ def run(arguments: Sequence[str]) -> int:
     except (GenerationError, RequestError, OSError, MemoryError) as error:
         if options.debug:
             raise
+        from .reporting import sentence
+
         print(f"dream-textures: {sentence(error)}", file=sys.stderr)
         return ERROR
 
@@ -56,19 +58,38 @@ def build_parser() -> argparse.ArgumentParser:
     _add_tile(commands)
 
     seams = _add(
-        commands, "seams", pictures.seams, "measure whether an image tiles (exit 0 yes, 1 no, 2 unknown)"
+        commands,
+        "seams",
+        _later("pictures", "seams"),
+        "measure whether an image tiles (exit 0 yes, 1 no, 2 unknown)",
     )
     seams.add_argument("image", type=Path, metavar="IMAGE")
     seams.add_argument("--axes", choices=("both", "x", "y"), default="both", help="which axes must tile")
 
-    listing = _add(commands, "models", info.models, "list the models on this machine")
+    listing = _add(commands, "models", _later("info", "models"), "list the models on this machine")
     listing.add_argument("--json", action="store_true", help="print JSON")
 
-    doctor = _add(commands, "doctor", info.doctor, "check this installation and say what to do")
+    doctor = _add(commands, "doctor", _later("info", "doctor"), "check this installation and say what to do")
     doctor.add_argument("--json", action="store_true", help="print JSON")
+    doctor.add_argument(
+        "--folder", type=Path, metavar="DIR", help="the environment's folder, to be checked too"
+    )
+    doctor.add_argument("--offline", action="store_true", help="as where Blender may not use the network")
+    doctor.add_argument("--network", action="store_true", help="try whether the package index answers")
+
+    setup.add(_add(commands, "setup", setup.setup, "make the private Python with PyTorch that models run in"))
 
     _add(commands, "serve", _unreachable, "serve Blender over standard input and output")
     return parser
+
+
+def _later(module: str, name: str) -> Callable[[argparse.Namespace], int]:
+    """A command whose module is imported when it is given: ``setup`` and ``doctor`` must run without NumPy."""
+
+    def command(options: argparse.Namespace) -> int:
+        return getattr(import_module(f".{module}", __package__), name)(options)
+
+    return command
 
 
 def _add(
@@ -83,7 +104,7 @@ def _add(
 
 
 def _add_generate(commands: argparse._SubParsersAction) -> None:
-    parser = _add(commands, "generate", make.generate, "make textures from a prompt")
+    parser = _add(commands, "generate", _later("make", "generate"), "make textures from a prompt")
     parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="such as: mossy red brick wall")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the files")
     parser.add_argument(
@@ -105,7 +126,7 @@ def _add_generate(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_maps(commands: argparse._SubParsersAction) -> None:
-    parser = _add(commands, "maps", make.maps, "make material maps from an image")
+    parser = _add(commands, "maps", _later("make", "maps"), "make material maps from an image")
     parser.add_argument("image", type=Path, metavar="IMAGE")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the files")
     parser.add_argument("--maps", type=_maps, metavar="all | LIST", help=f"all or some of {','.join(MAPS)}")
@@ -118,7 +139,10 @@ def _add_maps(commands: argparse._SubParsersAction) -> None:
 
 def _add_tile(commands: argparse._SubParsersAction) -> None:
     parser = _add(
-        commands, "tile", tile.tile, "make images tile (exit 0 all tile, 1 one still does not, 2 one failed)"
+        commands,
+        "tile",
+        _later("tile", "tile"),
+        "make images tile (exit 0 all tile, 1 one still does not, 2 one failed)",
     )
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the files")
