@@ -32,6 +32,7 @@ from generator.protocol import (
     Failed,
     Finished,
     Generate,
+    Heartbeat,
     Hello,
     ImageRef,
     Loading,
@@ -39,6 +40,8 @@ from generator.protocol import (
     Notice,
     ProtocolError,
     RejectedError,
+    Release,
+    Released,
     Request,
     RequestError,
     Result,
@@ -137,6 +140,9 @@ MESSAGES: st.SearchStrategy[Message] = st.one_of(
     st.builds(Finished, job=TEXT, seconds=st.floats(0, 1e6)),
     st.builds(Failed, job=TEXT, kind=TEXT, message=TEXT, advice=TEXT, traceback=TEXT),
     st.builds(Cancelled, job=TEXT),
+    st.builds(Release, after=st.floats(0, 1e6)),
+    st.builds(Released, loaded=TEXT),
+    st.builds(Heartbeat, job=TEXT, seconds=st.floats(0, 1e6), memory_bytes=COUNTS, loaded=TEXT, doing=TEXT),
 )
 PIXEL = Array("uint8", (1, 1, 3), b"abc")
 REFUSED = (ProtocolError, RequestError)
