@@ -15,7 +15,7 @@ import nox
 nox.options.reuse_venv = "yes"
 nox.options.default_venv_backend = "virtualenv"  # with pip, whose settings people have already made
 nox.options.error_on_missing_interpreters = True
-nox.options.sessions = ["lint", "command_line", "generator", "blender", "window"]
+nox.options.sessions = ["lint", "command_line", "generator", "blender", "window", "reliability"]
 
 BLENDER_VERSIONS = ("4.2.23", "4.5.15", "5.0.1")
 TORCH_PYTHON = (
@@ -25,6 +25,7 @@ TORCH_PYTHON = (
     / ("Scripts" if sys.platform == "win32" else "bin")
     / "python"
 )
+FAULTS = Path(__file__).parent / ".nox" / "faults"
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
 
@@ -52,7 +53,7 @@ def command_line(session: nox.Session) -> None:
     """What ``pip install .`` gives: the program itself, without torch, called as a stranger would."""
     _install_command_line(session)
     session.install("-r", "requirements/test.txt")
-    session.run("pytest", "tests/command_line", *session.posargs)
+    session.run("pytest", "tests/command_line", *session.posargs, env=_rows(session))
 
 
 @nox.session
@@ -60,7 +61,12 @@ def generator(session: nox.Session) -> None:
     """The generator with torch and diffusers, and the add-on's part that needs no Blender."""
     _install_generator(session)
     session.run(
-        "pytest", "tests/generator", "tests/addon", "tests/test_structure.py", *session.posargs, env=OFFLINE
+        "pytest",
+        "tests/generator",
+        "tests/addon",
+        "tests/test_structure.py",
+        *session.posargs,
+        env=OFFLINE | _rows(session),
     )
 
 
@@ -69,7 +75,7 @@ def generator(session: nox.Session) -> None:
 def blender(session: nox.Session, version: str) -> None:
     """The built extension in a real Blender, without a window."""
     session.install("-r", f"requirements/blender-{version}.txt")
-    env = {}
+    env = _rows(session)
     if (
         TORCH_PYTHON.is_file()
     ):  # the session "generator" has run, so that there is a Python with torch to name
@@ -84,6 +90,12 @@ def window(session: nox.Session) -> None:
     session.run("python", "tests/window/run.py", *session.posargs)
 
 
+@nox.session(venv_backend="none")
+def reliability(session: nox.Session) -> None:
+    """Hold docs/reliability.md against what the other sessions saw; with --write, write it."""
+    session.run(sys.executable, "tests/reliability.py", str(FAULTS), *session.posargs)
+
+
 @nox.session
 def bench(session: nox.Session) -> None:
     """Run one of benchmarks/: dev.py bench torus_law [its own options]."""
@@ -92,6 +104,14 @@ def bench(session: nox.Session) -> None:
     if not session.posargs or session.posargs[0] not in names:
         session.error(f"Name one of: {', '.join(names)}")
     session.run("python", f"benchmarks/{session.posargs[0]}.py", *session.posargs[1:], env=OFFLINE)
+
+
+def _rows(session: nox.Session) -> dict[str, str]:
+    """Where this session's tests note how each fault ended; what an earlier run noted is forgotten."""
+    FAULTS.mkdir(parents=True, exist_ok=True)
+    rows = FAULTS / f"{session.name}.jsonl"
+    rows.unlink(missing_ok=True)
+    return {"DREAM_TEXTURES_FAULTS": str(rows)}
 
 
 def _install_command_line(session: nox.Session) -> None:
