@@ -19,7 +19,8 @@ Environment = protocol.environment.Environment
 EnvironmentState = protocol.environment.EnvironmentState
 
 WHEEL_VARIABLES = ("UV_FIND_LINKS", "PIP_FIND_LINKS")
-_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "PIP_PROXY")
+_INDEX = "UV_DEFAULT_INDEX"
 _OPTIONS = ("-s", "-E", "-B", "-u", "-X", "utf8", "-m", "generator")
 _LOG = "setup.log"
 
@@ -94,7 +95,6 @@ class Tool:
             "torch-index-url": wishes.torch_index_url,
             "python-mirror": wishes.python_mirror,
             "find-links": wishes.wheels,
-            "index-url": wishes.index_url,
         }
         options = [f"--{name}={value}" for name, value in given.items() if value]
         if wishes.offline:
@@ -103,10 +103,12 @@ class Tool:
 
     def _command(self, wishes: Wishes, *arguments: str) -> Command:
         env = clean_environment(self.environ)
+        # Not options: everybody on a machine may read command lines, and these addresses may hold a password.
         if wishes.proxy:
-            # Not an option: everybody on a machine may read command lines, and a proxy may need a password.
             env = {name: value for name, value in env.items() if name.upper() not in _PROXIES}
-            env |= dict.fromkeys(_PROXIES, wishes.proxy) | {name.lower(): wishes.proxy for name in _PROXIES}
+            env |= dict.fromkeys(_PROXIES, wishes.proxy)
+        if wishes.index_url:
+            env[_INDEX] = wishes.index_url
         return Command((self.python, *_OPTIONS, *arguments), self.runtime, env)
 
 

@@ -29,10 +29,17 @@ def reopen(operator: Callable[..., Any], key: int | None, **given: Any) -> None:
         operator("INVOKE_DEFAULT", **given)
 
 
-def confirm(context: bpy.types.Context, operator: bpy.types.Operator, title: str, button: str) -> set[str]:
-    """Show the operator's own drawing and run it when the artist presses the button."""
+def confirm(
+    context: bpy.types.Context,
+    operator: bpy.types.Operator,
+    title: str,
+    button: str,
+    *,
+    careful: bool = False,
+) -> set[str]:
+    """Show the operator's own drawing and run it when the artist presses the button; ``careful``: Return does not."""
     return context.window_manager.invoke_props_dialog(
-        operator, width=_WIDTH, title=title, confirm_text=button
+        operator, width=_WIDTH, title=title, confirm_text=button, cancel_default=careful
     )
 
 

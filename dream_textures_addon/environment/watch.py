@@ -77,6 +77,8 @@ def change_over() -> None:
 
 def _tick() -> float | None:
     busy = settle()
+    if busy and not desk().has_log:
+        desk().has_log = wishes().log.is_file()
     editors.redraw_panels()
     return _SECONDS if busy else None
 

@@ -37,7 +37,7 @@ _ACTIONS = {
     "nothing": ("Check the Generator", "Check"),
 }
 _STATES = {
-    EnvironmentState.ABSENT: "Not set up. The built-in model works without it.",
+    EnvironmentState.ABSENT: "Not set up. Diffusion models need it; the built-in model does not.",
     EnvironmentState.INCOMPLETE: "The set-up was not finished. It goes on where it stopped.",
     EnvironmentState.OUTDATED: "Works, but was made for another version of Dream Textures. An update builds the new "
     "one beside it and changes over when that works.",
@@ -116,8 +116,10 @@ def removal_lines(plan: Any) -> list[Line]:
     if not deletes:
         return [("INFO", "There is nothing to delete.")]
     lines = [("TRASH", f"Deletes {path}") for path in deletes]
-    lines += [("CHECKMARK", f"Keeps {path}") for path in keeps]
-    return [*lines, ("CHECKMARK", "Models, textures and settings stay")]
+    return [
+        *lines,
+        *(("CHECKMARK", f"Stays: {what}") for what in (keeps or ["models, textures and settings"])),
+    ]
 
 
 def progress_text(progress: Progress) -> str:

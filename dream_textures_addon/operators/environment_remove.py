@@ -38,7 +38,7 @@ class DTEX_OT_remove_generator(bpy.types.Operator):
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """Find out what would go, and ask when that is known."""
         if self.planned:
-            return confirm(context, self, "Uninstall the Generator", "Delete")
+            return confirm(context, self, "Uninstall the Generator", "Delete", careful=True)
         key = window_key(context)
         return watch.begin(
             self,

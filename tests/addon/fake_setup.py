@@ -17,14 +17,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+SHOWN = ("HTTPS_PROXY", "PIP_PROXY", "PYTHONPATH", "PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_FIND_LINKS")
+
 arguments = sys.argv[1:]
 mode = Path("mode").read_text().strip()
 given = dict(item.removeprefix("--").split("=", 1) for item in arguments if "=" in item)
 folder = Path(given.get("folder", "nowhere"))
 with Path("started").open("a") as file:
-    seen = {
-        name: os.environ.get(name) for name in ("HTTPS_PROXY", "PYTHONPATH", "PIP_INDEX_URL", "UV_FIND_LINKS")
-    }
+    seen = {name: os.environ.get(name) for name in SHOWN}
     file.write(json.dumps({"arguments": arguments, "pid": os.getpid(), "environment": seen}) + "\n")
 
 

@@ -85,8 +85,8 @@ def test_where_all_is_there_nothing_is_announced_for_download() -> None:
 def test_a_removal_names_each_path_that_goes_and_says_that_models_stay() -> None:
     said = texts(words.removal_lines(PLAN))
     assert "Deletes /home/kim/generator/environments" in said
-    assert "Keeps /home/kim/generator/models" in said
-    assert "Models, textures and settings stay" in said
+    assert "Stays: /home/kim/generator/models" in said
+    assert "Stays: models" in texts(words.removal_lines({"deletes": ["/x"]}))
     assert "nothing to delete" in texts(words.removal_lines({"deletes": []}))
 
 

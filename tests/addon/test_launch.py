@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dream_textures_addon.launch import LaunchError, clean_environment, find_launch
+from dream_textures_addon.launch import LaunchError, clean_environment, find_launch, find_python
 from dream_textures_addon.wire import RUNTIME
 
 BLENDER = sys.executable
@@ -40,6 +40,26 @@ def test_the_preference_comes_before_the_environment_variable(tmp_path: Path) ->
     environ = {"DREAM_TEXTURES_PYTHON": str(theirs)}
     assert launched(str(mine), environ)[0] == str(mine)
     assert launched("  ", environ)[0] == str(theirs)
+
+
+def test_what_was_set_up_comes_before_blenders_own_python_and_after_what_is_named(tmp_path: Path) -> None:
+    private, named = program(tmp_path / "private/python"), program(tmp_path / "named/python")
+    launch = find_launch("", {}, BLENDER, RUNTIME, private)
+    assert launch.command == (str(private), *find_launch("", {}, BLENDER, RUNTIME).command[1:])
+    assert str(private) in launch.description
+    assert find_launch(str(named), {}, BLENDER, RUNTIME, private).command[0] == str(named)
+    variable = {"DREAM_TEXTURES_PYTHON": str(named)}
+    assert find_launch("", variable, BLENDER, RUNTIME, private).command[0] == str(named)
+
+
+def test_the_python_behind_a_folder_or_a_program_is_found(tmp_path: Path) -> None:
+    python, tool = program(tmp_path / "bin/python3"), program(tmp_path / "bin/dream-textures")
+    for path in (python, tmp_path, tool):
+        assert find_python(str(path), "a test") == python
+    lonely = program(tmp_path / "elsewhere/dream-textures")
+    for path, words in ((lonely, "holds no Python"), (program(tmp_path / "blender"), "is not a Python")):
+        with pytest.raises(LaunchError, match=words):
+            find_python(str(path), "a test")
 
 
 @pytest.mark.parametrize("place", ["bin/python", "Scripts/python.exe", "python.exe", "bin/dream-textures"])
