@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
@@ -86,8 +87,8 @@ class Delivery:
 
     def drop_incomplete(self, maps: int) -> None:
         """Of a job that ended early, keep the images of which so many maps arrived."""
-        whole = {index for index in self.indices if len(self.maps(index)) == maps}
-        self.encoding = {key: future for key, future in self.encoding.items() if key[0] in whole}
+        counts = Counter(index for index, _ in self.encoding)
+        self.encoding = {key: future for key, future in self.encoding.items() if counts[key[0]] == maps}
 
 
 def deliver(delivery: Delivery) -> Outcome:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -39,13 +40,18 @@ def save_files(maps: Sequence[EncodedMap], words: str, folder: Path) -> list[Pat
 
     Raises `ImageError` where the folder cannot be written.
     """
+    written: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         stem = naming.unique_stem(folder, naming.file_stem(words, maps[0].seed))
         paths = [folder / protocol.naming.map_file(stem, item.map) for item in maps]
         for path, item in zip(paths, maps, strict=True):
             _write_whole(path, item.png)
+            written.append(path)
     except OSError as error:
+        for path in written:  # a set that lacks maps is of no use beside the packed one
+            with contextlib.suppress(OSError):
+                path.unlink()
         raise ImageError(f"“{folder}” cannot be written: {error.strerror or error}.") from error
     return paths
 

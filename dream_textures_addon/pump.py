@@ -10,7 +10,7 @@ import traceback
 
 import bpy
 
-from . import editors, preview, seamless
+from . import editors, preview, recovery, seamless
 from .delivery import Delivery, deliver
 from .jobs import Job, JobState
 from .runtime_state import runtime
@@ -20,6 +20,7 @@ from .wire import protocol
 BUSY_SECONDS, IDLE_SECONDS = 0.05, 0.5
 _DRAGGING = ("TRANSFORM_OT_", "PAINT_OT_", "SCULPT_OT_", "MESH_OT_", "GPENCIL_OT_", "GREASE_PENCIL_OT_")
 _RENDERING = ("RENDER", "OBJECT_BAKE")
+_AT_REST = (SessionState.STOPPED, SessionState.FAILED)
 
 
 def start() -> None:
@@ -34,6 +35,7 @@ def drain() -> bool:
     events = [] if state.session is None else state.session.poll()
     for event in events:
         take(event)
+    is_reading = recovery.advance()
     delivered = False
     for job in state.board:
         if _is_due(job) and may_change_data():
@@ -41,9 +43,9 @@ def drain() -> bool:
             delivered = True
     if delivered:
         editors.redraw_all()
-    elif events:
+    elif events or is_reading:
         editors.redraw_panels()
-    return state.board.active is not None or any(_is_waiting(job) for job in state.board)
+    return state.board.active is not None or is_reading or any(_is_waiting(job) for job in state.board)
 
 
 def take(event: protocol.Event) -> None:
@@ -52,12 +54,15 @@ def take(event: protocol.Event) -> None:
     job = state.board.apply(event)
     if job is None or not isinstance(job.target, Delivery):
         return
+    state.keeper.follow(event, state.version)
     if isinstance(event, protocol.Result):
         job.target.take(event, state.version, state.worker)
         if event.map == "basecolor":
             preview.show(preview.key_of(job.id, event.index), event.image)
     elif isinstance(event, protocol.Step) and event.preview is not None:
         preview.show(preview.LIVE, event.preview)
+    elif isinstance(event, protocol.Failed):
+        job.target.drop_incomplete(len(job.request.maps))
 
 
 def deliver_job(job: Job) -> None:
@@ -66,11 +71,11 @@ def deliver_job(job: Job) -> None:
     assert isinstance(delivery, Delivery)
     delivery.settled = True
     try:
-        if job.state is JobState.FAILED:
-            delivery.drop_incomplete(len(job.request.maps))
         if delivery.indices:
             put = seamless.deliver if seamless.concerns(delivery) else deliver
             put(delivery)
+        if delivery.indices or job.state is JobState.DONE:
+            runtime().keeper.drop(job.id)
     except Exception as error:
         # The last line of defence: an exception would end the timer, and the artist would wait for ever.
         job.state = JobState.FAILED
@@ -84,7 +89,8 @@ def is_for_other_file(job: Job) -> bool:
     delivery = job.target
     return (
         isinstance(delivery, Delivery)
-        and job.state is JobState.DONE
+        and job.state in (JobState.DONE, JobState.FAILED)
+        and bool(delivery.indices)
         and not delivery.settled
         and delivery.document != runtime().document
     )
@@ -122,15 +128,21 @@ def _tick() -> float | None:
     session = runtime().session
     if is_open:
         return BUSY_SECONDS
-    # Without a job there is only the start of a generator to wait for.
-    return IDLE_SECONDS if session is not None and session.state is SessionState.STARTING else None
+    # A generator that runs has something to say now and then, and must not be left unheard.
+    return None if session is None or session.state in _AT_REST else IDLE_SECONDS
 
 
 def register() -> None:
-    """Nothing runs until there is something to wait for."""
+    """Look for what the last Blender left. A script without a window looks where it wants to."""
+    if not bpy.app.background:
+        recovery.look()
+        start()
 
 
 def unregister() -> None:
-    """Stop the timer."""
+    """Stop the timer, and keep what has arrived by now."""
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
+    session = runtime().session
+    for event in [] if session is None else session.poll():
+        take(event)

@@ -5,13 +5,20 @@ from __future__ import annotations
 
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import bpy
 
-from .jobs import JobBoard
-from .launch import Launch, LaunchError, find_launch
-from .session import Session, SessionState
+from .environment.commands import Tool
+from .environment.desk import Desk
+from .environment.wishes import default_folder, wishes
+from .jobs import JobBoard, JobState
+from .keeper import Keeper
+from .launch import VARIABLE, Launch, LaunchError, find_launch
+from .offers import Offer
+from .session import Session
+from .spool import Leftovers
 from .wire import RUNTIME
 
 
@@ -19,19 +26,26 @@ class Runtime:
     """One of these exists while the add-on is enabled.
 
     ``document`` counts the files that were opened, so that a job knows whether its file is still the open one.
-    ``problem`` is why no generator can be started, as a sentence and what to do.
+    ``problem`` is why no generator can be started, as a sentence and what to do. ``keeper`` keeps the jobs on disk
+    below ``spool``; ``offers`` is what it found there of an earlier Blender, ``set_aside`` what it could not read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, spool: Path) -> None:
         self.board = JobBoard()
+        self.environment = Desk(Tool(sys.executable or "", RUNTIME, os.environ), default_folder())
         self.worker = ThreadPoolExecutor(1, thread_name_prefix="dream-textures-encode")
         self.session: Session | None = None
         self.document = 0
         self.problem: tuple[str, str] | None = None
+        self.keeper = Keeper(spool)
+        self.looking: Future[Leftovers] | None = None
+        self.offers: list[Offer] = []
+        self.set_aside: list[Path] = []
 
     def launch(self) -> Launch:
         """How the preferences say that the generator starts. Raises `LaunchError`."""
-        return find_launch(python_preference(), os.environ, sys.executable, RUNTIME)
+        private = self.environment.refresh(wishes()).python
+        return find_launch(python_preference(), os.environ, sys.executable, RUNTIME, private)
 
     def ready_session(self) -> Session:
         """The session for the next job, a new one where the preferences changed. Raises `LaunchError`."""
@@ -41,16 +55,26 @@ class Runtime:
         except LaunchError as error:
             self.problem = (str(error), error.advice)
             raise
-        if (
-            self.session is not None
-            and self.session.launch != launch
-            and self.session.state != SessionState.BUSY
-        ):
+        if self.session is not None and self.session.launch != launch and self.board.active is None:
             self.session.close()
             self.session = None
         if self.session is None:
             self.session = Session(launch)
         return self.session
+
+    @property
+    def runs_diffusion(self) -> bool:
+        """Whether diffusion models work, as far as is known: by the generator's word, or as one was set up."""
+        hello = None if self.session is None else self.session.hello
+        able = None if hello is None else "diffusion" in hello.capabilities
+        if self.names_python:
+            return able is not False
+        return self.environment.found.python is not None or able is True
+
+    @property
+    def names_python(self) -> bool:
+        """Whether the artist has named a Python in place of the one that is set up here."""
+        return bool((python_preference() or os.environ.get(VARIABLE, "")).strip())
 
     @property
     def version(self) -> str:
@@ -59,10 +83,15 @@ class Runtime:
         return "unknown" if hello is None else hello.version
 
     def close(self) -> None:
-        """End the generator and the worker."""
+        """End the generator and the worker. What is not over, or not placed, stays on disk for the next start."""
+        for job in self.board:
+            if job.state is JobState.FAILED and not job.results:
+                self.keeper.drop(job.id)  # the artist has read why, and let it be
+        self.environment.close()
         if self.session is not None:
             self.session.close()
         self.worker.shutdown(wait=True, cancel_futures=True)
+        self.keeper.close()
 
 
 _runtime: Runtime | None = None
@@ -72,6 +101,14 @@ def runtime() -> Runtime:
     """The state of the enabled add-on."""
     assert _runtime is not None, "Dream Textures is not enabled"
     return _runtime
+
+
+def spool_folder() -> Path:
+    """Where jobs are kept on disk: in the extension's own folder, which survives an update."""
+    try:
+        return Path(bpy.utils.extension_path_user(__package__ or "", path="jobs"))
+    except ValueError:  # enabled from a checkout, not as an extension
+        return Path(bpy.utils.user_resource("DATAFILES", path="dream_textures/jobs"))
 
 
 def python_preference() -> str:
@@ -88,7 +125,7 @@ def _file_opened(*_arguments: object) -> None:
 def register() -> None:
     """Start with an empty board and no generator."""
     global _runtime
-    _runtime = Runtime()
+    _runtime = Runtime(spool_folder())
     bpy.app.handlers.load_post.append(_file_opened)
 
 

@@ -35,13 +35,13 @@ _FILE_ENDINGS = frozenset(bpy.path.extensions_image)
 class SeamlessDestination(Destination):
     """A new image that takes the original's place in an editor.
 
-    ``original`` is the original's session number, ``sha256`` of the pixels that were sent, ``colorspace`` its colour
-    space by name where the new image has the same values, else empty. ``editor`` is the area that the artist asked
-    in, ``source_of`` the scene whose source it was when asked from there.
+    ``original`` is the original's session number, or None where it is not in this file, ``sha256`` of the pixels that
+    were sent, ``colorspace`` its colour space by name where the new image has the same values, else empty. ``editor``
+    is the area that the artist asked in, ``source_of`` the scene whose source it was when asked from there.
     """
 
     name: str
-    original: int
+    original: int | None
     sha256: str
     colorspace: str
     is_data: bool
@@ -103,6 +103,17 @@ def concerns(delivery: Delivery) -> bool:
 def deliver(delivery: Delivery) -> Outcome:
     """Put the new image into the file and show it three by three: one undo step of its own.
 
+    For a timer or a script; an operator with an undo step of its own calls `put`.
+    """
+    outcome = put(delivery)
+    if outcome.images:
+        bpy.ops.ed.undo_push(message="Make Seamless")
+    return outcome
+
+
+def put(delivery: Delivery) -> Outcome:
+    """Put the new image into the file and show it three by three.
+
     An original that tiles already is only shown that way, and nothing is made.
     """
     place = delivery.destination
@@ -123,7 +134,6 @@ def deliver(delivery: Delivery) -> Outcome:
         if scene is not None and scene.dtex.source == original:  # type: ignore[attr-defined]
             scene.dtex.source = image  # type: ignore[attr-defined]
     outcome.tell([f"It is the new image “{image.name}”"])
-    bpy.ops.ed.undo_push(message="Make Seamless")
     return outcome
 
 
@@ -177,7 +187,10 @@ def _bring(item: EncodedMap, place: SeamlessDestination, outcome: Outcome) -> bp
             outcome.tell([f"{error} The image is packed instead"])
     image = images.add_image(item, place.name, path)
     if place.colorspace:
-        image.colorspace_settings.name = place.colorspace
+        try:
+            image.colorspace_settings.name = place.colorspace
+        except TypeError:  # it waited on disk, and this Blender has another colour configuration
+            outcome.tell([f"This Blender does not know the colour space “{place.colorspace}”"])
     image.colorspace_settings.is_data = place.is_data
     image.alpha_mode = place.alpha_mode
     image.use_fake_user = True  # no material uses it, and it must not vanish when the file is saved

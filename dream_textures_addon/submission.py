@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import bpy
 
-from . import preview, pump
+from . import dispatch, preview, pump
 from .compose import Order, Wishes
 from .delivery import Delivery
 from .images import ImageError
@@ -34,16 +34,32 @@ def submit(operator: bpy.types.Operator, context: bpy.types.Context, compose: Co
     try:
         job = start(context, wishes, compose)
     except LaunchError as error:
-        return _refuse(operator, f"{error} {error.advice}")
+        return refuse(operator, f"{error} {error.advice}")
     except (protocol.RequestError, ImageError, TargetError) as error:
-        return _refuse(operator, str(error))
+        return refuse(operator, str(error))
+    return await_jobs(operator, [job])
+
+
+def await_jobs(operator: bpy.types.Operator, jobs: Sequence[Job]) -> set[str]:
+    """See queued jobs through, in background mode to their end; the operator's return value."""
     if not bpy.app.background:
         pump.start()
         return {"FINISHED"}
     session = runtime().session
     assert session is not None
-    for event in session.wait(job.id, SILENCE_SECONDS):
-        pump.take(event)
+    for job in jobs:
+        for event in session.wait(job.id, SILENCE_SECONDS):
+            pump.take(event)
+        if not pump.is_for_other_file(job):
+            pump.deliver_job(job)
+    results = [_tell(operator, job) for job in jobs]
+    return {"FINISHED"} if all(result == {"FINISHED"} for result in results) else {"CANCELLED"}
+
+
+def see_placed(operator: bpy.types.Operator, name: str) -> set[str]:
+    """In background mode: put a finished job into the file; the operator's return value."""
+    job = runtime().board.get(name)
+    assert job is not None
     pump.deliver_job(job)
     return _tell(operator, job)
 
@@ -55,10 +71,9 @@ def start(context: bpy.types.Context, wishes: Wishes, compose: Compose) -> Job:
     """
     state = runtime()
     order = compose(context, wishes)
-    session = state.ready_session()
+    state.ready_session()
     _forget_delivered(state)
-    name = session.submit(order.request, order.source, previews=not bpy.app.background)
-    return state.board.add(name, order.request, Delivery(order.destination, state.document))
+    return dispatch.send(order.request, order.source, order.destination)
 
 
 def sentences(job: Job) -> list[str]:
@@ -68,7 +83,8 @@ def sentences(job: Job) -> list[str]:
     return [*job.notices, *(outcome.sentences if outcome is not None else [])]
 
 
-def _refuse(operator: bpy.types.Operator, sentence: str) -> set[str]:
+def refuse(operator: bpy.types.Operator, sentence: str) -> set[str]:
+    """Report why something cannot be done; the operator's return value."""
     operator.report({"ERROR"}, sentence.strip())
     return {"CANCELLED"}
 
@@ -77,13 +93,20 @@ def _tell(operator: bpy.types.Operator, job: Job) -> set[str]:
     for sentence in sentences(job):
         operator.report({"WARNING" if job.state is JobState.FAILED else "INFO"}, sentence)
     if job.state is JobState.FAILED:
-        return _refuse(operator, f"{job.failure} {job.advice}")
+        return refuse(operator, f"{job.failure} {job.advice}")
     return {"FINISHED"} if job.state is JobState.DONE else {"CANCELLED"}
 
 
 def _forget_delivered(state: Runtime) -> None:
-    """Let go of the pixels of earlier jobs, but for those that wait to be applied to another file."""
+    """Let go of the pixels of earlier jobs, but for those that are not placed yet; what was not made stays in words."""
     for job in state.board:
-        if job.over and not (pump.is_for_other_file(job) and job.target.applies):  # type: ignore[union-attr]
-            preview.forget(*(preview.key_of(job.id, index) for index in job.indices))
+        if not job.over or pump.is_for_other_file(job):
+            continue
+        preview.forget(*(preview.key_of(job.id, index) for index in job.indices))
+        if job.not_made and isinstance(job.target, Delivery):
+            job.let_go()
+            job.target.encoding.clear()
+        else:
             state.board.remove(job.id)
+    for job in state.board.trim():
+        state.keeper.drop(job.id)

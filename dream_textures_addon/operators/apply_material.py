@@ -19,7 +19,7 @@ def _finished(name: str) -> Job | None:
     jobs = [
         job
         for job in runtime().board
-        if job.state is JobState.DONE
+        if job.state in (JobState.DONE, JobState.FAILED)
         and isinstance(job.target, delivery.Delivery)
         and job.target.applies
         and job.target.indices

@@ -10,6 +10,7 @@ from ..delivery import Delivery
 from ..jobs import Job, JobState
 from ..runtime_state import Runtime
 from ..submission import sentences
+from .queue import draw_for_other_file, draw_queue
 from .seams import draw_figures, seam_line
 from .text import unscaled, wrapped
 
@@ -22,15 +23,12 @@ def draw_result(layout: bpy.types.UILayout, state: Runtime, width: int) -> None:
     if state.problem is not None:
         _draw_problem(layout, *state.problem, width)
     active = state.board.active
+    latest = state.board.latest
     if active is not None:
         _draw_running(layout, state, active, width)
-        return
-    for job in state.board:
-        if job is not state.board.latest and pump.is_for_other_file(job) and _applies(job):
-            _draw_waiting(layout, job, width)
-    latest = state.board.latest
-    if latest is not None:
+    elif latest is not None:
         _draw_over(layout, latest, width)
+    draw_queue(layout, state, width)
 
 
 def picture_scale(width: int) -> float:
@@ -60,10 +58,12 @@ def _draw_running(layout: bpy.types.UILayout, state: Runtime, job: Job, width: i
 
 def _draw_over(layout: bpy.types.UILayout, job: Job, width: int) -> None:
     if job.state is JobState.FAILED:
-        _draw_problem(layout, job.failure, job.advice, width)
+        _draw_problem(layout, job.failure, job.advice, width, job)
+    elif job.state is JobState.CANCELLED:
+        row = layout.row(align=True)
+        row.label(text="Cancelled", icon="X")
+        row.operator("dtex.retry", icon="FILE_REFRESH").job = job.id
     if not job.results:
-        if job.state is JobState.CANCELLED:
-            layout.label(text="Cancelled", icon="X")
         return
     box = layout.box()
     for index in job.indices:
@@ -77,8 +77,8 @@ def _draw_over(layout: bpy.types.UILayout, job: Job, width: int) -> None:
     for sentence in sentences(job):
         wrapped(box, sentence, width, "INFO")
     if pump.is_for_other_file(job):
-        wrapped(box, "This was made for another file.", width, "INFO")
-    if _applies(job):
+        draw_for_other_file(box, job, width)
+    elif _applies(job):
         row = box.row(align=True)
         row.operator("dtex.save_maps", icon="FILE_FOLDER")
     draw_figures(layout, job)
@@ -90,8 +90,10 @@ def _applies(job: Job) -> bool:
 
 
 def _draw_apply(box: bpy.types.UILayout, job: Job, index: int) -> None:
-    if job.state is not JobState.DONE or not _applies(job):
+    if job.state is JobState.CANCELLED or not _applies(job) or pump.is_for_other_file(job):
         return
+    if index not in job.target.indices:  # type: ignore[union-attr]
+        return  # it failed before all maps of this one were there
     row = box.row(align=True)
     if len(job.indices) > 1:
         row.label(text=f"Seed {job.request.image_seed(index)}")
@@ -99,15 +101,14 @@ def _draw_apply(box: bpy.types.UILayout, job: Job, index: int) -> None:
     properties.job, properties.index = job.id, index
 
 
-def _draw_waiting(layout: bpy.types.UILayout, job: Job, width: int) -> None:
-    box = layout.box()
-    wrapped(box, f"“{job.request.prompt}” was finished for another file.", width, "INFO")
-    box.operator("dtex.apply_material", text="Apply to Active", icon="MATERIAL").job = job.id
-
-
-def _draw_problem(layout: bpy.types.UILayout, failure: str, advice: str, width: int) -> None:
+def _draw_problem(
+    layout: bpy.types.UILayout, failure: str, advice: str, width: int, job: Job | None = None
+) -> None:
     box = layout.box()
     wrapped(box, failure, width, "ERROR")
     if advice:
         wrapped(box, advice, width)
-    box.operator("dtex.copy_report", icon="COPYDOWN")
+    row = box.row(align=True)
+    if job is not None:
+        row.operator("dtex.retry", icon="FILE_REFRESH").job = job.id
+    row.operator("dtex.copy_report", icon="COPYDOWN")

@@ -118,10 +118,11 @@ def start(scene: bpy.types.Scene) -> Callable[..., Any]:
     """Start a job as the button does in a window: it returns at once."""
 
     def start_job(**wishes: Any) -> Any:
+        settings = bpy.context.scene.dtex  # of the file that is open now
         for name, value in wishes.items():
-            setattr(scene.dtex, name, value)
+            setattr(settings, name, value)
         compose = submodule("compose")
-        return submodule("submission").start(bpy.context, compose.Wishes(scene.dtex), compose.compose_texture)
+        return submodule("submission").start(bpy.context, compose.Wishes(settings), compose.compose_texture)
 
     return start_job
 

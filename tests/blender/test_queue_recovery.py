@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What survives the end of Blender, of the add-on, and of the disk's free space."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import bpy
+import pytest
+
+from .conftest import MODULE, RESOURCES, own_nodes, submodule
+from .test_panels import drawn
+from .test_queue import SHORT, is_running
+
+SCRIPT = Path(__file__).with_name("crashing_blender.py")
+
+
+def alive(pid: int) -> bool:
+    """Whether there is a process of this number."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z" if Path("/proc").is_dir() else True
+
+
+def blender(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Another Blender, with a user's folder of its own."""
+    environment = {**os.environ, "BLENDER_USER_RESOURCES": str(folder)}
+    return subprocess.Popen(
+        [sys.executable, str(SCRIPT), MODULE, *arguments], stdout=subprocess.PIPE, text=True, env=environment
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
+def test_a_killed_blender_loses_no_job(installed: ModuleType, tmp_path: Path) -> None:
+    user, file = tmp_path / "user", str(tmp_path / "wall.blend")
+    shutil.copytree(RESOURCES, user, ignore=shutil.ignore_patterns("jobs"))
+    with blender(user, "leave", file) as first:
+        assert first.stdout is not None
+        said = next(line for line in first.stdout if line.startswith("left "))
+        generator = int(said.split()[1])
+        assert alive(generator)
+        first.send_signal(signal.SIGKILL)
+    with blender(user, "recover", file) as second:
+        output, _ = second.communicate(timeout=120)
+    assert second.returncode == 0, output
+    answer = json.loads(output.splitlines()[-1])
+    assert answer["offers"] == {
+        "red bricks": [True, "Finished"],
+        "blue tiles": [False, "Was being made"],
+        "oak planks": [False, "Was waiting"],
+    }
+    assert {"blue-tiles_2_basecolor", "oak-planks_3_basecolor"} <= set(answer["images"])
+    assert "oak-planks_3_normal" in answer["resumed"], "the last one was for a new material of the cube"
+    assert "red-bricks_1_normal" in answer["placed"]
+    assert answer["seeds"] == [1, 2, 3]
+    assert answer["left"] == 0
+    assert not list((user).rglob("job.json")), "what is placed is not kept"
+    assert not alive(generator), "a generator ends with its Blender"
+
+
+@pytest.fixture
+def reenable(installed: ModuleType) -> Iterator[Callable[[], Any]]:
+    """Disables the add-on and enables it again, as an update does; the new runtime."""
+
+    def again() -> Any:
+        bpy.ops.preferences.addon_disable(module=MODULE)
+        bpy.ops.preferences.addon_enable(module=MODULE)
+        bpy.ops.dtex.find_jobs()
+        return submodule("runtime_state").runtime()
+
+    yield again
+    for group in ("unfinished", "finished"):
+        bpy.ops.dtex.discard_jobs(group=group)
+
+
+def test_disabled_in_mid_run_nothing_is_lost_and_no_process_is_left(
+    scene: bpy.types.Scene,
+    runtime: Any,
+    start: Callable[..., Any],
+    drain: Callable[..., None],
+    reenable: Callable[[], Any],
+) -> None:
+    done = start(prompt="grey sand", seed=5, **SHORT)
+    bpy.ops.wm.read_homefile(use_factory_startup=True)
+    drain(lambda: done.over and done.target.ready)
+    large = {"size": "custom", "width": 1024, "height": 1024}
+    job = start(prompt="red bricks", random_seed=False, seed=7, **large)
+    drain(is_running(job))
+    generator = runtime.session.pid
+    state = reenable()
+    assert not alive(generator)
+    assert {offer.entry.title: offer.finished for offer in state.offers} == {
+        "grey sand": True,
+        "red bricks": False,
+    }
+    panel = drawn(width=1000)
+    assert "1 texture was finished but not placed when Blender closed." in panel.texts
+    assert "1 texture was not finished when Blender closed." in panel.texts
+    assert "Was being made" in panel.texts
+    assert {"dtex.resume_jobs", "dtex.place_job: Apply to Active", "dtex.save_maps: Save Maps"} <= set(
+        panel.operators
+    )
+    preview = submodule("preview")
+    assert preview.key_of(done.id, 0) in preview._collection, "with its picture"
+    assert state.board.active is None, "nothing starts by itself"
+    bpy.ops.dtex.resume_jobs()
+    cube = bpy.data.objects["Cube"]
+    assert own_nodes(cube.active_material)["basecolor"].image.name == "red-bricks_7_basecolor"
+    bpy.ops.dtex.place_job(job=done.id)
+    assert own_nodes(cube.active_material)["basecolor"].image.name == "grey-sand_5_basecolor"
+    assert reenable().offers == []
+
+
+def test_offers_can_be_saved_or_discarded(
+    scene: bpy.types.Scene,
+    start: Callable[..., Any],
+    drain: Callable[..., None],
+    reenable: Callable[[], Any],
+    tmp_path: Path,
+) -> None:
+    done = start(prompt="grey sand", seed=5, **SHORT)
+    bpy.ops.wm.read_homefile(use_factory_startup=True)
+    drain(lambda: done.over and done.target.ready)
+    state = reenable()
+    assert bpy.ops.dtex.save_maps(job=done.id, directory=str(tmp_path)) == {"FINISHED"}
+    assert len(list(tmp_path.glob("grey-sand_5_*.png"))) == 6
+    assert [offer.id for offer in state.offers] == [done.id], "a copy in a folder is not its place"
+    bpy.ops.dtex.discard_jobs(job=done.id)
+    assert (state.offers, reenable().offers) == ([], [])
+
+
+def test_for_another_file_it_is_made_and_waits(
+    scene: bpy.types.Scene,
+    start: Callable[..., Any],
+    reenable: Callable[[], Any],
+    tmp_path: Path,
+) -> None:
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "wall.blend"))
+    job = start(prompt="red bricks", **SHORT)
+    reenable()
+    bpy.ops.wm.read_homefile(use_factory_startup=True)
+    bpy.ops.dtex.resume_jobs()
+    assert not own_nodes(bpy.data.objects["Cube"].active_material)
+    bpy.ops.dtex.place_job(job=job.id)
+    assert own_nodes(bpy.data.objects["Cube"].active_material)
+
+
+def test_what_was_kept_by_a_stranger_is_refused_in_a_sentence(
+    scene: bpy.types.Scene, runtime: Any, reenable: Callable[[], Any]
+) -> None:
+    entries, protocol = submodule("spool_entry"), submodule("wire").protocol
+    for number, plan in enumerate(({}, {"kind": "material"}, {"kind": "rocket"})):
+        request = protocol.Request(prompt="red bricks", width=32, height=32)
+        runtime.keeper.put(entries.SpoolEntry(f"{number:032x}", request, plan))
+    state = reenable()
+    assert len(state.offers) == 3
+    with pytest.raises(RuntimeError):
+        bpy.ops.dtex.resume_jobs()
+    assert len(state.offers) == 3, "they stay until they are discarded"
+    assert all(offer.problem.endswith(".") for offer in state.offers)
+    assert state.offers[0].problem in " ".join(drawn(width=4000).texts)
+
+
+def test_a_destination_is_found_again_by_name_and_only_in_its_own_file(scene: bpy.types.Scene) -> None:
+    plans, compose = submodule("plans"), submodule("compose")
+    scene.dtex.prompt, scene.dtex.displacement, scene.dtex.mapping_scale = "red bricks", "both", 2.5
+    chosen = compose.compose_texture(bpy.context, compose.Wishes(scene.dtex)).destination
+    plain = json.loads(json.dumps(plans.to_plain(chosen)))
+    assert plans.from_plain(plain, True) == (chosen, True)
+    elsewhere, here = plans.from_plain(plain, False)
+    assert (elsewhere.target.thing, elsewhere.target.material, here) == (None, None, False)
+    assert elsewhere.options == chosen.options
+    bpy.data.objects["Cube"].name = "Wall"
+    assert plans.from_plain(plain, True)[1] is False, "the object has another name now"
+
+
+def small_disk(folder: Path) -> bool:
+    """Mount a file system of 300 kB, where this may be done."""
+    folder.mkdir()
+    if shutil.which("mount") is None or os.name == "nt":
+        return False
+    command = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)]
+    return subprocess.run(command, capture_output=True).returncode == 0
+
+
+def test_a_full_disk_packs_the_images_and_leaves_no_half_written_file(
+    cube: bpy.types.Object, runtime: Any, tmp_path: Path
+) -> None:
+    disk = tmp_path / "disk"
+    if not small_disk(disk):
+        pytest.skip("no small file system can be mounted here")
+    try:
+        bpy.ops.wm.save_as_mainfile(filepath=str(disk / "wall.blend"), compress=True)
+        assert bpy.ops.dtex.generate(prompt="red bricks", width=256) == {"FINISHED"}
+        said = " ".join(submodule("submission").sentences(runtime.board.latest))
+        assert "No space left on device. The images are packed instead." in said
+        image = own_nodes(bpy.data.objects["Cube"].active_material)["basecolor"].image
+        assert image.packed_file is not None
+        assert image.size[0] == 256
+        assert not [path for path in disk.rglob("*") if path.is_file() and path.suffix != ".blend"]
+        with pytest.raises(RuntimeError, match="No space left on device"):
+            bpy.ops.dtex.save_maps(directory=str(disk / "copies"))
+        assert not [path for path in disk.rglob("*") if path.is_file() and path.suffix != ".blend"]
+    finally:
+        bpy.ops.wm.read_homefile(use_factory_startup=True)
+        deadline = time.monotonic() + 5.0
+        while subprocess.run(["umount", str(disk)], capture_output=True).returncode:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
