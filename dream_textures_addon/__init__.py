@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from . import operators, preview, pump, runtime_state, settings, ui
+from .environment import watch
 
-_MODULES = (settings, preview, runtime_state, pump, operators, ui)
+_MODULES = (settings, preview, runtime_state, pump, watch, operators, ui)
 
 
 def register() -> None:

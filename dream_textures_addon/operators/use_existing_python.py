@@ -11,7 +11,6 @@ from bpy.props import BoolProperty, StringProperty
 
 from ..environment import watch
 from ..environment.desk import Task
-from ..environment.events import Ending
 from ..environment.wishes import preferences
 from ..launch import LaunchError, find_python
 
@@ -52,9 +51,9 @@ class DTEX_OT_use_existing_python(bpy.types.Operator):
             self.report({"ERROR"}, f"{error} {error.advice}")
             return {"CANCELLED"}
         if self.insist:
-            preferences().python_path = str(python)
+            _use(python)
             return {"FINISHED"}
-        done = watch.begin(self, Task.CHECK, lambda ending: _take(python, ending), python)
+        done = watch.begin(self, Task.CHECK, lambda ending: _use(python) if ending.ok else None, python)
         checked = watch.desk().checked
         if checked is not None and not checked.ok:
             self.report({"ERROR"}, checked.sentences)
@@ -62,9 +61,9 @@ class DTEX_OT_use_existing_python(bpy.types.Operator):
         return done
 
 
-def _take(python: Path, ending: Ending) -> None:
-    if ending.ok:
-        preferences().python_path = str(python)
+def _use(python: Path) -> None:
+    preferences().python_path = str(python)
+    bpy.context.preferences.is_dirty = True  # so that Blender saves it as it saves what is typed there
 
 
 def register() -> None:

@@ -11,22 +11,27 @@ import bpy
 
 from ..environment.commands import EnvironmentState
 from ..environment.desk import Desk, Task
+from ..environment.events import Ending
 from ..environment.words import check_lines, finding_lines, label, state_lines
 from ..launch import VARIABLE
 from .text import wrapped
 
 
 def draw_environment(box: bpy.types.UILayout, desk: Desk, width: int) -> None:
-    """The state in words, what runs or how it failed, and the buttons."""
-    _lines(box, state_lines(desk.found), width)
+    """The state in words, or what runs, or how it failed; and the buttons."""
     if desk.busy:
         _draw_progress(box, desk)
-    elif desk.trouble is not None:
-        wrapped(box, desk.trouble.message, width, "ERROR")
-        if desk.trouble.advice:
-            wrapped(box, desk.trouble.advice, width)
+    else:
+        _lines(box, state_lines(desk.found), width)
+        if desk.trouble is not None:
+            wrapped(box, desk.trouble.message, width, "ERROR")
+            if desk.trouble.advice:
+                wrapped(box, desk.trouble.advice, width, "BLANK1")
     row = box.row()
-    row.operator("dtex.setup_generator", text=label(desk.found), icon="IMPORT")
+    if desk.busy:
+        row.operator("dtex.cancel_setup", icon="X")
+    else:
+        row.operator("dtex.setup_generator", text=label(desk.found), icon="IMPORT")
     row.operator("dtex.remove_generator", text="Uninstall...", icon="TRASH")
     row.operator("dtex.open_log", icon="TEXT")
 
@@ -36,6 +41,7 @@ def draw_model_needs(layout: bpy.types.UILayout, desk: Desk, named: bool, width:
     box = layout.box()
     if desk.busy:
         _draw_progress(box, desk)
+        box.operator("dtex.cancel_setup", icon="X")
         return
     if named:
         wrapped(
@@ -84,7 +90,7 @@ def draw_sources(layout: bpy.types.UILayout, preferences: Any, desk: Desk, width
 
 
 def draw_existing(layout: bpy.types.UILayout, preferences: Any, desk: Desk, width: int) -> None:
-    """Another Python in place of the private one, and what is known of it."""
+    """Another Python in place of the private one, and the two checks: of that Python and of this computer."""
     layout.prop(preferences, "python_path", placeholder="The one that was set up, or Blender's own")  # type: ignore[call-arg]
     if not preferences.python_path and os.environ.get(VARIABLE, "").strip():
         wrapped(layout, f"The environment variable {VARIABLE} names the Python in use.", width, "INFO")
@@ -92,37 +98,33 @@ def draw_existing(layout: bpy.types.UILayout, preferences: Any, desk: Desk, widt
         wrapped(
             layout, "This one is used, not the one that was set up. Clear it to change that.", width, "INFO"
         )
-    layout.operator("dtex.use_existing_python", icon="FILE_FOLDER")
-    if desk.checked is None:
-        return
-    box = layout.box()
-    _lines(box, check_lines(desk.checked), width)
-    python = desk.checked.data.get("python") if isinstance(desk.checked.data, dict) else None
-    if not desk.checked.ok and isinstance(python, str) and python != preferences.python_path:
+    row = layout.row()
+    row.operator("dtex.use_existing_python", icon="FILE_FOLDER")
+    row.operator("dtex.check_computer", icon="VIEWZOOM")
+    if desk.checked is not None:
+        _draw_checked(layout.box(), preferences, desk.checked, width)
+    if desk.findings is not None and _opened(layout, preferences, "show_findings"):
+        box = layout.box()
+        for (icon, text), advice in finding_lines(desk.findings):
+            wrapped(box, text, width, icon)
+            if advice:
+                wrapped(box, advice, width, "BLANK1")
+
+
+def _draw_checked(box: bpy.types.UILayout, preferences: Any, checked: Ending, width: int) -> None:
+    _lines(box, check_lines(checked), width)
+    python = checked.data.get("python") if isinstance(checked.data, dict) else None
+    if not checked.ok and isinstance(python, str) and python != preferences.python_path:
         anyway = box.operator("dtex.use_existing_python", text="Use It Anyway")
         anyway.filepath, anyway.insist = python, True
 
 
-def draw_computer(layout: bpy.types.UILayout, preferences: Any, desk: Desk, width: int) -> None:
-    """The doctor's findings, each with what to do about it."""
-    layout.operator("dtex.check_computer", icon="VIEWZOOM")
-    if desk.findings is None or not _opened(layout, preferences, "show_findings"):
-        return
-    box = layout.box()
-    for (icon, text), advice in finding_lines(desk.findings):
-        wrapped(box, text, width, icon)
-        if advice:
-            wrapped(box, advice, width, "BLANK1")
-
-
 def _draw_progress(box: bpy.types.UILayout, desk: Desk) -> None:
-    row = box.row()
     fraction = desk.progress.fraction if desk.task is Task.SET_UP else None
     if fraction is None:
-        row.label(text=desk.status, icon="SORTTIME")
+        box.label(text=desk.status, icon="SORTTIME")
     else:
-        row.progress(factor=fraction, text=desk.status)
-    row.operator("dtex.cancel_setup", icon="X")
+        box.progress(factor=fraction, text=desk.status)
 
 
 def _opened(layout: bpy.types.UILayout, preferences: Any, name: str) -> bool:
@@ -130,6 +132,7 @@ def _opened(layout: bpy.types.UILayout, preferences: Any, name: str) -> bool:
     opened = bool(getattr(preferences, name))
     row = layout.row()
     row.use_property_split = False
+    row.alignment = "LEFT"
     row.prop(preferences, name, icon="DOWNARROW_HLT" if opened else "RIGHTARROW", emboss=False)
     return opened
 

@@ -13,6 +13,7 @@ import bpy
 from ..compose import Wishes, sent_prompts
 from ..runtime_state import runtime
 from ..settings import DTEX_PG_settings
+from .environment import draw_model_needs
 from .result import draw_result
 from .text import wrapped
 
@@ -41,7 +42,7 @@ class SidebarPanel:
         _draw_image(layout, settings, context.space_data)
         _draw_source(layout, settings)
         _draw_texture(layout, settings)
-        _draw_model(layout, settings)
+        _draw_model(layout, settings, width)
         _draw_material(layout, settings)
 
 
@@ -118,7 +119,7 @@ def _draw_texture(layout: bpy.types.UILayout, settings: DTEX_PG_settings) -> Non
     body.prop(settings, "count")
 
 
-def _draw_model(layout: bpy.types.UILayout, settings: DTEX_PG_settings) -> None:
+def _draw_model(layout: bpy.types.UILayout, settings: DTEX_PG_settings, width: int) -> None:
     header, body = layout.panel("dtex_model", default_closed=True)
     header.label(text="Model")
     if body is None:
@@ -131,11 +132,8 @@ def _draw_model(layout: bpy.types.UILayout, settings: DTEX_PG_settings) -> None:
     body.prop(settings, "steps")
     body.prop(settings, "guidance")
     body.prop(settings, "scheduler")
-    hello = None if runtime().session is None else runtime().session.hello  # type: ignore[union-attr]
-    if hello is not None and "diffusion" not in hello.capabilities:
-        box = body.box()
-        box.label(text="The generator's Python has no PyTorch", icon="ERROR")
-        box.label(text="Choose another in the preferences")
+    if not runtime().runs_diffusion:
+        draw_model_needs(body, runtime().environment, runtime().names_python, width)
 
 
 def _draw_material(layout: bpy.types.UILayout, settings: DTEX_PG_settings) -> None:

@@ -28,6 +28,13 @@ def drawn(name: str = PANELS[0], width: int = 260) -> Recorder:
     return recorder
 
 
+def preferences_drawn(width: int = 900) -> Recorder:
+    """The page of the preferences, with the artist's own settings."""
+    recorder = Recorder()
+    submodule("ui.preferences").draw_page(recorder, bpy.context.preferences.addons[MODULE].preferences, width)
+    return recorder
+
+
 def _functions(kind: type) -> dict[str, Any]:
     """The panel's own drawing, without Blender's class around it."""
     mixin = next(base for base in kind.__mro__ if base.__name__ == "SidebarPanel")
@@ -133,10 +140,7 @@ def test_long_sentences_are_cut_into_lines_that_fit(scene: bpy.types.Scene) -> N
 
 def test_the_preferences_say_what_works_here(scene: bpy.types.Scene, runtime: Any) -> None:
     bpy.ops.dtex.generate(prompt="red bricks", width=32)
-    recorder = Recorder()
-    kind = type(bpy.context.preferences.addons[MODULE].preferences)
-    page = SimpleNamespace(layout=recorder, bl_rna=kind.bl_rna, python_path="", rna_type=kind.bl_rna)
-    kind.draw(page, SimpleNamespace(region=SimpleNamespace(width=900)))
+    recorder = preferences_drawn()
     text = " ".join(recorder.texts)
     assert runtime.session.hello.version in text
     assert "Maps from any image" in text

@@ -76,8 +76,17 @@ def write(text: str, x: int, y: int) -> Steps:
         yield from press(key, x, y, unicode=character)
 
 
-def find_button(command: str, found: Callable[[int, int], None], editor: str = "VIEW_3D") -> Steps:
-    """Run the mouse down the sidebar until the button under it runs this operator; tells where, or nothing."""
+def find_button(
+    command: str,
+    found: Callable[[int, int], None],
+    editor: str = "VIEW_3D",
+    part: str = "UI",
+    across: float = 1 / 3,
+) -> Steps:
+    """Run the mouse down the sidebar until the button under it runs this operator; tells where, or nothing.
+
+    ``part`` is another region to look in, ``across`` how far to the right in it.
+    """
 
     def names() -> str:
         window_manager = bpy.context.window_manager
@@ -86,7 +95,7 @@ def find_button(command: str, found: Callable[[int, int], None], editor: str = "
             bpy.ops.ui.copy_python_command_button()
         return window_manager.clipboard
 
-    yield from _search(lambda: names().startswith(f"bpy.ops.{command}("), found, editor)
+    yield from _search(lambda: names().startswith(f"bpy.ops.{command}("), found, editor, part, across)
 
 
 def find_field(path: str, found: Callable[[int, int], None], editor: str = "VIEW_3D") -> Steps:
@@ -102,15 +111,21 @@ def find_field(path: str, found: Callable[[int, int], None], editor: str = "VIEW
     yield from _search(lambda: names() in (path, path.rpartition(".")[2]), found, editor)
 
 
-def _search(hit: Callable[[], bool], found: Callable[[int, int], None], editor: str) -> Steps:
+def _search(
+    hit: Callable[[], bool],
+    found: Callable[[int, int], None],
+    editor: str,
+    part: str = "UI",
+    across: float = 1 / 3,
+) -> Steps:
     # Away from the sidebar first: the button that was under the mouse stays the active one for a moment.
     yield from move(*middle("WINDOW", editor))
     yield 0.3
-    place = region("UI", editor)
-    x = place.x + place.width // 3
+    place = region(part, editor)
+    x = place.x + int(place.width * across)
     for y in range(place.y + place.height - _PITCH, place.y, -_PITCH):
         yield from move(x, y)
-        with bpy.context.temp_override(window=window(), area=area(editor), region=region("UI", editor)):
+        with bpy.context.temp_override(window=window(), area=area(editor), region=region(part, editor)):
             matches = hit()
         if matches:
             found(x, y)

@@ -55,7 +55,7 @@ def main() -> int:
         status = debian.enter(
             root,
             ["sh", "/test/screen.sh", "--python", "/test/scenario.py", "--", f"/dist/{package.name}", "/out"],
-            {"/test": HERE, "/dist": dist, "/out": out},
+            {"/test": HERE, "/addon": ROOT / "tests" / "addon", "/dist": dist, "/out": out},
             {"BLENDER_USER_RESOURCES": "/tmp/blender", "PYTHONDONTWRITEBYTECODE": "1"},
             PATIENCE,
         )

@@ -25,6 +25,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 import hands
+import setting_up
 
 ZIP, FOLDER = sys.argv[sys.argv.index("--") + 1 :]
 PROMPT = "mossy red brick wall"
@@ -297,6 +298,7 @@ def story() -> hands.Steps:
     pulse = Pulse()
     yield 1.0
     yield from install()
+    yield from setting_up.set_up(part, check, until, FOLDER, ADDON)
     yield from hands.open_tab("Dream Textures")
     check("the tab is open", hands.region("UI").active_panel_category == "Dream Textures")
     hands.photograph(f"{FOLDER}/empty.png")
