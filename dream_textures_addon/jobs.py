@@ -33,10 +33,11 @@ MAX_SOURCE_BYTES = 512 << 20
 class Job:
     """One request and everything the generator has said about it.
 
-    ``progress`` is a fraction in [0, 1] of the whole job, ``what`` a few words to show beside it. ``results``
-    hold one entry for each image and map. ``kind``, ``failure``, ``advice`` and ``traceback`` are set when it
-    failed, ``stopping`` once its end was asked for, ``begun`` once the generator works on it. ``source`` are the
-    pixels that went along with the request. ``target`` belongs to whoever added the job: where the result is to go.
+    ``progress`` is a fraction in [0, 1] of the whole job, and while it loads of that; ``what`` a few words to show
+    beside it. ``results`` hold one entry for each image and map. ``kind``, ``failure``, ``advice`` and ``traceback``
+    are set when it failed, ``stopping`` once its end was asked for, ``begun`` once the generator works on it.
+    ``source`` are the pixels that went along with the request. ``target`` belongs to whoever added the job: where the
+    result is to go.
     """
 
     id: str
@@ -96,6 +97,7 @@ class Job:
             case protocol.Loading(what=what, fraction=fraction):
                 self.state, self.begun = JobState.LOADING, True
                 self.what = what if fraction is None else f"{what} ({fraction:.0%})"
+                self.progress = min(max(fraction or 0.0, 0.0), 1.0)
             case protocol.Step():
                 self._step(event)
             case protocol.Result():
@@ -189,8 +191,8 @@ class JobBoard:
         """The jobs that failed or were cancelled, the latest last."""
         return [job for job in self if job.not_made]
 
-    def move(self, job: str, places: int) -> list[str]:
-        """Move a waiting job by so many places, as far as that goes; the ids of all that wait, in their new order."""
+    def move(self, job: str, places: int) -> None:
+        """Move a waiting job by so many places, as far as that goes."""
         order = [item.id for item in self.waiting]
         if job in order:
             place = min(max(order.index(job) + places, 0), len(order) - 1)
@@ -198,7 +200,6 @@ class JobBoard:
             order.insert(place, job)
         rest = [name for name in self._jobs if name not in order]
         self._jobs = {name: self._jobs[name] for name in (*rest, *order)}
-        return order
 
     def trim(self) -> list[Job]:
         """Forget the oldest of those that were not made, so that they do not pile up; what was forgotten."""
@@ -214,7 +215,3 @@ class JobBoard:
     def latest(self) -> Job | None:
         """The job that was added last."""
         return next(reversed(self._jobs.values()), None)
-
-    def clear_finished(self) -> None:
-        """Forget the jobs that are over, and with them their pixels."""
-        self._jobs = {name: job for name, job in self._jobs.items() if not job.over}

@@ -43,7 +43,7 @@ def drain() -> bool:
             delivered = True
     if delivered:
         editors.redraw_all()
-    elif events or is_reading:
+    elif events or is_reading or _status_changed():
         editors.redraw_panels()
     return state.board.active is not None or is_reading or any(_is_waiting(job) for job in state.board)
 
@@ -121,6 +121,14 @@ def _is_waiting(job: Job) -> bool:
 
 def _is_due(job: Job) -> bool:
     return _is_waiting(job) and isinstance(job.target, Delivery) and job.target.ready
+
+
+def _status_changed() -> bool:
+    """Whether the session says something else than when this was asked last, such as a time that went on."""
+    state = runtime()
+    status = "" if state.session is None else state.session.status
+    changed, state.shown_status = status != state.shown_status, status
+    return changed
 
 
 def _tick() -> float | None:

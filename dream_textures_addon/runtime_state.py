@@ -41,6 +41,7 @@ class Runtime:
         self.looking: Future[Leftovers] | None = None
         self.offers: list[Offer] = []
         self.set_aside: list[Path] = []
+        self.shown_status = ""
 
     def launch(self) -> Launch:
         """How the preferences say that the generator starts. Raises `LaunchError`."""

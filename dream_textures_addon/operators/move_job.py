@@ -47,9 +47,10 @@ class DTEX_OT_move_job(bpy.types.Operator):
         if self.job not in {job.id for job in state.board.waiting}:
             self.report({"WARNING"}, "This texture does not wait any more")
             return {"CANCELLED"}
-        order = state.board.move(self.job, _PLACES[self.to])
+        state.board.move(self.job, _PLACES[self.to])
         if state.session is not None:
-            state.session.reorder(order)
+            # With the one that was begun: if its generator just died, it is to be tried again first.
+            state.session.reorder([job.id for job in state.board.open])
         return {"FINISHED"}
 
 

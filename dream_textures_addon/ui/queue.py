@@ -96,7 +96,7 @@ def _draw_not_made(layout: bpy.types.UILayout, state: Runtime, width: int) -> No
         row.operator("dtex.discard_jobs", text="", icon="TRASH").job = job.id
         if job.failure:
             wrapped(box, f"{job.failure} {job.advice}", width)
-            box.operator("dtex.copy_report", icon="COPYDOWN")
+            box.operator("dtex.copy_report", icon="COPYDOWN").job = job.id
     if len(jobs) > 1:
         row = body.row(align=True)
         row.operator("dtex.retry", text="Retry All").everything = True

@@ -9,10 +9,14 @@ from .. import preview, pump
 from ..delivery import Delivery
 from ..jobs import Job, JobState
 from ..runtime_state import Runtime
+from ..session_state import SessionState
 from ..submission import sentences
 from .queue import draw_for_other_file, draw_queue
 from .seams import draw_figures, seam_line
 from .text import unscaled, wrapped
+
+_SESSION_SPEAKS = (SessionState.STARTING, SessionState.RESTARTING, SessionState.LOADING)
+"""What takes long before there is a step to count: the session says for how long it has lasted."""
 
 _UNIT = 20.0
 """Blender draws icons of scale 1 with so many pixels, and the region's margins take about three times as many."""
@@ -41,9 +45,9 @@ def _draw_running(layout: bpy.types.UILayout, state: Runtime, job: Job, width: i
     icon = preview.icon(preview.LIVE)
     if icon and job.state is JobState.RUNNING:
         box.template_icon(icon_value=icon, scale=picture_scale(width))
-    session = state.session
-    starting = session is not None and session.hello is None
-    what = session.status if starting and session is not None else job.what
+    session, what = state.session, job.what
+    if session is not None and session.state in _SESSION_SPEAKS:
+        what = session.status
     if job.stopping:
         what = "Cancelling"
     box.progress(factor=job.progress, text=what)
@@ -111,4 +115,4 @@ def _draw_problem(
     row = box.row(align=True)
     if job is not None:
         row.operator("dtex.retry", icon="FILE_REFRESH").job = job.id
-    row.operator("dtex.copy_report", icon="COPYDOWN")
+    row.operator("dtex.copy_report", icon="COPYDOWN").job = job.id if job is not None else ""

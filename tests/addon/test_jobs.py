@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from dream_textures_addon.jobs import Job, JobBoard, JobState
+import pytest
+
+from dream_textures_addon.jobs import MAX_NOT_MADE, Job, JobBoard, JobState
 from dream_textures_addon.wire import protocol
 
 REQUEST = protocol.Request(prompt="brick", count=2)
@@ -100,5 +102,76 @@ def test_the_board_knows_the_oldest_open_job_and_the_latest() -> None:
     board.apply(protocol.Finished("1", 1.0))
     assert board.active is second
     assert second.target == "cube"
-    board.clear_finished()
-    assert list(board) == [second]
+
+
+def board_of(*names: str) -> JobBoard:
+    board = JobBoard()
+    for name in names:
+        board.add(name, REQUEST)
+    return board
+
+
+def names(jobs: list[Job]) -> list[str]:
+    return [item.id for item in jobs]
+
+
+def test_what_waits_can_be_moved_and_the_running_one_stays_first() -> None:
+    board = board_of("a", "b", "c", "d")
+    board.apply(protocol.Accepted("a"))
+    assert names(board.waiting) == ["b", "c", "d"]
+    for name, places, order in (
+        ("d", -9, ["d", "b", "c"]),
+        ("d", 1, ["b", "d", "c"]),
+        ("b", 9, ["d", "c", "b"]),
+        ("a", 2, ["d", "c", "b"]),
+        ("stranger", -1, ["d", "c", "b"]),
+    ):
+        board.move(name, places)
+        assert names(board.waiting) == order
+        assert names(board.open) == ["a", *order]
+
+
+def test_one_that_began_out_of_turn_is_the_active_one() -> None:
+    board = board_of("a", "b")
+    board.apply(protocol.Loading("b", "a model"))
+    assert names(board.open) == ["b", "a"]
+    assert board.active is board.get("b")
+
+
+def test_a_job_that_the_generator_put_behind_others_still_waits() -> None:
+    board = board_of("a", "b")
+    board.apply(protocol.Accepted("b", ahead=1))
+    assert names(board.waiting) == ["a", "b"]
+
+
+def test_what_was_not_made_is_kept_within_limits() -> None:
+    board = board_of(*(str(number) for number in range(MAX_NOT_MADE + 2)), "done", "open")
+    for number in range(MAX_NOT_MADE + 2):
+        board.apply(protocol.Cancelled(str(number)))
+    board.apply(protocol.Finished("done", 1.0))
+    assert sorted(names(board.trim())) == ["0", "1"]
+    assert len(board.not_made) == MAX_NOT_MADE
+    assert board.get("done") is not None
+    assert board.get("open") is not None
+
+
+def test_large_sources_are_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dream_textures_addon.jobs.MAX_SOURCE_BYTES", 2 * len(IMAGE.data))
+    board = JobBoard()
+    for name in "abc":
+        board.add(name, REQUEST, source=IMAGE)
+        board.apply(protocol.Failed(name, "died", "It died."))
+    assert names(board.trim()) == ["a"]
+
+
+def test_a_job_that_lets_go_keeps_what_it_would_be_made_from_again() -> None:
+    failed = job(result(0, "basecolor"), protocol.Failed("a", "died", "It died."))
+    failed.source = IMAGE
+    failed.let_go()
+    assert (failed.results, failed.source, failed.failure) == ([], IMAGE, "It died.")
+
+
+def test_a_job_is_called_by_its_words_else_by_its_image() -> None:
+    assert Job("a", protocol.Request(prompt="  mossy \n brick ")).title == "mossy brick"
+    source = protocol.ImageRef("0" * 64, 8, 8, "wall.png")
+    assert Job("a", protocol.Request(task="maps", source=source)).title == "wall.png"
