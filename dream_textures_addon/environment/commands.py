@@ -22,7 +22,8 @@ WHEEL_VARIABLES = ("UV_FIND_LINKS", "PIP_FIND_LINKS")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "PIP_PROXY")
 _INDEX = "UV_DEFAULT_INDEX"
 _OPTIONS = ("-s", "-E", "-B", "-u", "-X", "utf8", "-m", "generator")
-_LOG = "setup.log"
+LOG = "setup.log"
+_LOG_BYTES, _LOG_LINES = 8192, 30
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Wishes:
     @property
     def log(self) -> Path:
         """The file that a set-up writes everything into."""
-        return self.folder / _LOG
+        return self.folder / LOG
 
 
 @dataclass(frozen=True)
@@ -135,3 +136,13 @@ def folder_at(text: str, default: Path) -> Path:
     """The folder that a preference names, absolute; ``default`` where it names none."""
     text = text.strip().strip("\"'")
     return Path(os.path.abspath(Path(text).expanduser())) if text else default  # noqa: PTH100
+
+
+def last_lines(log: Path) -> list[str]:
+    """The end of a log file, at most 30 lines; none where it cannot be read."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - _LOG_BYTES))
+            return file.read(_LOG_BYTES).decode("utf-8", "replace").splitlines()[-_LOG_LINES:]
+    except OSError:
+        return []

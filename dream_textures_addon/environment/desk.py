@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .commands import Environment, EnvironmentState, Tool, Wishes, look
+from .commands import LOG, Environment, EnvironmentState, Tool, Wishes, last_lines, look
 from .events import Ending, Progress, verdict
 from .run import Run, RunLimits
 from .words import progress_text
@@ -122,6 +122,15 @@ class Desk:
         """End what runs; its ending follows."""
         if self._run is not None:
             self._run.cancel()
+
+    def report(self) -> list[str]:
+        """What helps to find out why a set-up failed, for `Report`; reads the end of the log."""
+        found = self.found
+        lines = [f"Environment: {found.state.value} {found.accelerator} {found.problem}".strip()]
+        if self.trouble is not None:
+            lines += [f"Set-up ({self.trouble.kind}): {self.trouble.sentences}", "Last words of the set-up:"]
+            lines += last_lines(found.folder / LOG)
+        return lines
 
     def close(self) -> None:
         """End what runs and forget it, since Blender closes. What a set-up has done is kept for the next one."""

@@ -145,7 +145,7 @@ def check_lines(ending: Ending) -> list[Line]:
         computes = f", computes on: {device}" if device else ""
         lines.append(("NONE", f"{python}, Python {version}{computes}" if version else python))
     lacks = texts_of(ending.data, "lacks")
-    if lacks:
+    if any(name not in ending.message for name in lacks):
         lines.append(("NONE", f"It lacks {', '.join(lacks)}"))
     return [*lines, ("NONE", ending.advice)] if ending.advice else lines
 

@@ -33,6 +33,7 @@ def report_text(state: Runtime, name: str = "") -> str:
         lines.append(f"Memory: {beat.memory_bytes / 2**30:.1f} GiB, loaded: {beat.loaded or 'nothing'}")
     if state.problem is not None:
         lines.append(f"Problem: {' '.join(state.problem)}")
+    lines += state.environment.report()
     failure = []
     if job is not None:
         failure = [f"Job: {job.state.value}", *(f"Notice: {notice}" for notice in job.notices)]

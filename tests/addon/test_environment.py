@@ -18,6 +18,7 @@ from dream_textures_addon.environment.commands import (
     Wishes,
     brings_wheels,
     folder_at,
+    last_lines,
     look,
 )
 from dream_textures_addon.environment.desk import Desk, Task
@@ -289,6 +290,13 @@ def test_an_update_of_the_add_on_outdates_what_was_made_for_the_last_one(stage: 
     found = look(stage.folder, other)
     assert found.state is EnvironmentState.OUTDATED
     assert found.python is not None, "it works until it is updated"
+
+
+def test_of_a_long_log_only_the_end_is_read(tmp_path: Path) -> None:
+    log = tmp_path / "setup.log"
+    assert last_lines(log) == []
+    log.write_bytes(b"\xff" * 100_000 + b"\n" + b"".join(b"line %d\n" % number for number in range(100)))
+    assert last_lines(log) == [f"line {number}" for number in range(70, 100)]
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,17 @@ def test_a_script_gets_the_sentence_of_a_failure(stage: Stage) -> None:
     assert "It did not work." not in page()
 
 
+def test_the_report_tells_of_a_set_up_that_failed(stage: Stage, runtime: Any) -> None:
+    report_text = submodule("operators.copy_report").report_text
+    assert "Environment: absent" in report_text(runtime)
+    stage.mode("fails network")
+    with pytest.raises(RuntimeError):
+        bpy.ops.dtex.setup_generator()
+    report = report_text(runtime)
+    for part in ("Environment: incomplete", "Set-up (network): It did not work.", "what uv printed"):
+        assert part in report
+
+
 def test_before_anything_starts_a_plan_is_made_and_shown(
     stage: Stage, background: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

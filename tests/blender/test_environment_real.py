@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the zip alone to a material by a diffusion model: the real set-up, with what this machine's pip would use.
+
+It installs PyTorch, which takes minutes; one version of Blender stands for all, since the set-up runs outside of it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import bpy
+import pytest
+
+from .conftest import MODULE, ROOT, own_nodes, submodule
+from .test_panels import preferences_drawn
+
+pytestmark = pytest.mark.skipif(bpy.app.version[:2] != (4, 5), reason="one Blender stands for all")
+
+
+@pytest.fixture(scope="module")
+def environment(installed: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The environment that "Set Up Generator" made, in an empty folder with a name that is not plain."""
+    preferences = bpy.context.preferences.addons[MODULE].preferences
+    preferences.environment_folder = str(tmp_path_factory.mktemp("set up") / "Générateur")
+    preferences.accelerator = "cpu"
+    bpy.context.preferences.system.use_online_access = True
+    assert bpy.ops.dtex.setup_generator() == {"FINISHED"}
+    yield submodule("runtime_state").runtime().environment.found
+    if bpy.ops.dtex.remove_generator.poll():
+        bpy.ops.dtex.remove_generator()
+    preferences.property_unset("environment_folder")
+    preferences.property_unset("accelerator")
+    bpy.context.preferences.system.use_online_access = False
+
+
+def test_one_button_makes_it_ready(environment: Any) -> None:
+    assert environment.state.value == "ready"
+    assert environment.python.is_relative_to(environment.folder)
+    assert any("Ready" in text for text in preferences_drawn().texts)
+    assert (environment.folder / "setup.log").stat().st_size > 0
+
+
+def test_a_material_comes_from_a_model_through_it(
+    environment: Any, cube: bpy.types.Object, tmp_path: Path, runtime: Any
+) -> None:
+    model = tmp_path / "model"
+    code = f"import pathlib, tiny_models; tiny_models.save_sd(pathlib.Path({str(model)!r}))"
+    folder = ROOT / "tests" / "generator" / "diffusion"
+    subprocess.run([str(environment.python), "-c", code], check=True, cwd=folder)
+    done = bpy.ops.dtex.generate(prompt="red brick", model=str(model), width=128, height=128, seed=1, steps=2)
+    assert done == {"FINISHED"}
+    assert runtime.session.launch.command[0] == str(environment.python)
+    assert "diffusion" in runtime.session.hello.capabilities
+    textures = [node for node in own_nodes(cube.active_material).values() if node.type == "TEX_IMAGE"]
+    assert len(textures) == 6
+    assert {tuple(node.image.size) for node in textures} == {(128, 128)}
+
+
+def test_pressing_it_again_finds_nothing_to_do(environment: Any) -> None:
+    marker = environment.folder / "environment.json"
+    before = marker.stat().st_mtime_ns, environment.python.stat().st_ino
+    assert bpy.ops.dtex.setup_generator() == {"FINISHED"}
+    assert (marker.stat().st_mtime_ns, environment.python.stat().st_ino) == before
+
+
+def test_without_online_access_it_can_still_be_used_as_another_python(environment: Any) -> None:
+    bpy.context.preferences.system.use_online_access = False
+    preferences = bpy.context.preferences.addons[MODULE].preferences
+    try:
+        assert bpy.ops.dtex.use_existing_python(filepath=str(environment.python)) == {"FINISHED"}
+        assert preferences.python_path == str(environment.python)
+    finally:
+        preferences.python_path = ""
+        bpy.context.preferences.system.use_online_access = True
+
+
+def test_the_computer_is_examined(environment: Any, runtime: Any) -> None:
+    assert bpy.ops.dtex.check_computer() == {"FINISHED"}
+    found = {finding["what"] for finding in runtime.environment.findings}
+    assert any(str(environment.folder) in finding["found"] for finding in runtime.environment.findings), found
+
+
+def test_uninstalling_deletes_it_and_nothing_of_the_artists(environment: Any) -> None:
+    own = environment.folder / "models" / "mine.safetensors"
+    own.parent.mkdir(exist_ok=True)
+    own.write_bytes(b"weights")
+    assert bpy.ops.dtex.remove_generator() == {"FINISHED"}
+    assert own.read_bytes() == b"weights"
+    assert not environment.python.exists()
+    assert [path.name for path in environment.folder.iterdir()] == ["models"]
+    assert any("Not set up" in text for text in preferences_drawn().texts)
