@@ -7,12 +7,13 @@ import argparse
 import json
 
 from generator import doctor as checks
-from generator import models as registry
-from generator import procedural
 
 
 def models(options: argparse.Namespace) -> int:
     """List the models on this machine, and the materials that the built-in one knows."""
+    from generator import models as registry
+    from generator import procedural
+
     found = registry.installed()
     families = procedural.families()
     if options.json:
@@ -34,7 +35,11 @@ def models(options: argparse.Namespace) -> int:
 
 def doctor(options: argparse.Namespace) -> int:
     """Check the installation; 0 where everything that was found works, 1 where something needs a hand."""
-    findings = checks.examine()
+    findings = checks.examine(
+        None if options.folder is None else options.folder.expanduser().absolute(),
+        offline=options.offline,
+        network=options.network,
+    )
     if options.json:
         print(json.dumps([finding.to_json() for finding in findings], indent=2))
     else:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -29,6 +30,7 @@ _ACTIONS = {
 }
 _TORCH_FILES = "download-r2.pytorch.org"
 _PYTHON_HOSTS = ("github.com", "release-assets.githubusercontent.com", "releases.astral.sh")
+_MACOS = (14,)
 _MARGIN = 300_000_000
 """Bytes that are left free in any case: compiled modules, logs, and what else the machine writes meanwhile."""
 
@@ -211,6 +213,11 @@ def _problem(wish: Wish, needed: int, free: int) -> tuple[str, str]:
     if needed and free < needed:
         failure = no_space(wish.folder, needed, free)
         return str(failure), failure.advice
+    if sys.platform == "darwin" and tuple(map(int, platform.mac_ver()[0].split(".")[:1])) < _MACOS:
+        return (
+            f"PyTorch needs macOS {_MACOS[0]} or later, and this is {platform.mac_ver()[0]}.",
+            "Update macOS, or use an existing Python.",
+        )
     if sys.platform == "win32" and len(str(wish.folder)) > 120 and not long_paths():
         return (
             f"The path of {wish.folder} is too long for Windows, which cuts paths at 260 characters.",

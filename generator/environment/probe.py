@@ -18,8 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 LIMIT = 20.0
-TURING = (7, 5)
-"""The oldest compute capability that PyTorch's CUDA 13 builds have kernels for."""
+TURING, BLACKWELL = (7, 5), (10, 0)
+"""The oldest compute capability that PyTorch's CUDA 13 builds have kernels for, and the first that 12.6 has not."""
 
 CUDA_13_DRIVER, CUDA_12_DRIVER = 13000, 12000
 """What ``cuDriverGetVersion`` says at least for CUDA 13 and for any CUDA 12."""
@@ -104,7 +104,7 @@ def _nvidia(cards: Sequence[Card], _system: str) -> Choice:
     said = f"{card.name}, driver {card.driver}." if card.driver else f"{card.name}."
     if card.cuda >= CUDA_13_DRIVER and card.capability >= TURING:
         return Choice("cuda", said)
-    if card.cuda >= CUDA_12_DRIVER:
+    if card.cuda >= CUDA_12_DRIVER and card.capability < BLACKWELL:
         advice = (
             "Update the NVIDIA driver to version 580 or later, and set up again: newer builds are faster."
             if card.capability >= TURING

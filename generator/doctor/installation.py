@@ -1,50 +1,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A look at this installation: what works here, what does not, and what to do about it."""
+"""This program, the packages that it needs, the devices that it computes on, and the models that it finds."""
 
 from __future__ import annotations
 
 import platform
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from importlib import metadata
-from pathlib import Path
-from typing import Any
 
-from generator import __version__, diffusion, models
+from generator import __version__, diffusion
 
-NEEDED_DISK_GIB = 8
-"""What torch, diffusers and one Stable Diffusion model take."""
+from .finding import Finding
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at: whether it is in order, what was found, and advice where it is not."""
-
-    what: str
-    ok: bool
-    found: str
-    advice: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """The same as plain JSON values."""
-        return asdict(self)
-
-
-def examine() -> list[Finding]:
-    """Everything looked at, in the order in which people want to know it."""
-    return [*_python(), *_packages(), *_devices(), *_models(), *_disk()]
-
-
-def _python() -> Iterator[Finding]:
+def program() -> Iterator[Finding]:
+    """Which Dream Textures, in which Python."""
     yield Finding("Dream Textures", True, __version__)
     found = f"{platform.python_version()} ({platform.machine()} {platform.system()}), {sys.executable}"
     yield Finding("Python", True, found)
 
 
-def _packages() -> Iterator[Finding]:
+def packages() -> Iterator[Finding]:
+    """What is installed beside it."""
     for name, advice in (
         ("numpy", "Nothing works without NumPy."),
         ("pillow", "Files cannot be read or written."),
@@ -73,7 +50,8 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _devices() -> Iterator[Finding]:
+def devices() -> Iterator[Finding]:
+    """What torch can compute on."""
     if not diffusion.available():
         return
     try:
@@ -92,22 +70,11 @@ def _devices() -> Iterator[Finding]:
         )
 
 
-def _models() -> Iterator[Finding]:
+def known_models() -> Iterator[Finding]:
+    """The models on this machine."""
+    try:
+        from generator import models
+    except ImportError:
+        return  # without NumPy, which was told already
     found = models.installed()
     yield Finding("Models", True, ", ".join(model.name for model in found))
-
-
-def _disk() -> Iterator[Finding]:
-    for what, folder in (("Home folder", Path.home()), ("Temporary folder", Path(tempfile.gettempdir()))):
-        try:
-            free = shutil.disk_usage(folder).free / 2**30
-        except OSError as error:
-            yield Finding(what, False, f"{folder}: {error.strerror}", "Choose a folder that exists.")
-            continue
-        short = free < 1
-        advice = (
-            f"A diffusion model with torch takes about {NEEDED_DISK_GIB} GiB."
-            if free < NEEDED_DISK_GIB
-            else ""
-        )
-        yield Finding(what, not short, f"{folder}, {free:.1f} GiB free", advice)
