@@ -37,6 +37,7 @@ from generator.protocol import (
 )
 from generator.repair import measure, repair
 from generator.resample import resize
+from generator.shortage import forget_frames, is_out_of_memory, trim_heap
 from generator.tileable import tile
 
 PREVIEW_SIDE = 512
@@ -78,11 +79,15 @@ class Engine:
             emit(Failed(job, error.kind, error.message, error.advice, traceback.format_exc()))
         except RequestError as error:
             emit(Failed(job, "invalid_request", str(error), "", traceback.format_exc()))
-        except MemoryError:
-            advice = "Choose a smaller size, or close other programs."
-            message = f"There is not enough memory for {request.width} x {request.height}."
-            emit(Failed(job, "out_of_memory", message, advice, traceback.format_exc()))
         except Exception as error:
+            if is_out_of_memory(error):
+                report = traceback.format_exc()
+                forget_frames(error)
+                self.release()  # whatever it was that filled the memory, the next job shall find room
+                message = f"There is not enough memory for {request.width} x {request.height}."
+                advice = "Choose a smaller size, or close other programs."
+                emit(Failed(job, "out_of_memory", message, advice, report))
+                return
             # The last line of defence: whatever went wrong, the artist gets a sentence and the report the rest.
             summary = f"The generator failed unexpectedly ({type(error).__name__}: {error})."
             emit(Failed(job, "internal", summary, "Please send us the report.", traceback.format_exc()))
@@ -95,9 +100,13 @@ class Engine:
         return "" if self._loaded is None else self._loaded[0]
 
     def release(self) -> str:
-        """Let go of the loaded model; its name, or an empty text where there was none."""
+        """Let go of the loaded model and give its memory back to the system; gives the name that it had, or "".
+
+        To be called by whoever calls `run`, between jobs. The next request loads its model again.
+        """
         name = self.loaded
         self.close()
+        trim_heap()
         return name
 
     def close(self) -> None:

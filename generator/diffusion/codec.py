@@ -10,9 +10,10 @@ from torch import Tensor
 
 from generator.material import FloatArray
 from generator.progress import Progress
+from generator.shortage import forget_frames, is_out_of_memory
 from generator.torus.tiles import Tiles, tiled
 
-from .failures import is_out_of_memory, release_memory
+from .failures import release_memory
 from .latents import Coder, Way, decode, encode, in_float32, in_one_piece, is_spoilt, pixels_per_latent
 from .memory import smallest_tiles, tiles_for
 
@@ -20,9 +21,13 @@ Axes = tuple[bool, bool]
 
 
 class Codec:
-    """Between pictures and latents, on a torus; to be called with the autoencoder wrapped along ``axes`` (x, y)."""
+    """Between pictures and latents, on a torus; to be called with the autoencoder wrapped along ``axes`` (x, y).
+
+    ``sparing`` asks for the smallest tiles; it is set here when memory runs out in one piece.
+    """
 
     def __init__(self, vae: Any, device: torch.device) -> None:
+        self.sparing = False
         self.vae = vae
         self.factor = pixels_per_latent(vae)
         self._device = device
@@ -56,9 +61,11 @@ class Codec:
 
     def _sparing(self, attempt: Any, rows: int, columns: int, axes: Axes, progress: Progress) -> Tensor:
         """In one piece or in tiles, as the device's memory allows; in the smallest tiles where it turns out short."""
-        tiles = tiles_for(self.vae, self.factor, rows, columns, self._device, self.vae.dtype)
         smallest = smallest_tiles(self.factor)
-        if tiles is not None:
+        tiles = tiles_for(self.vae, self.factor, rows, columns, self._device, self.vae.dtype)
+        if self.sparing:
+            tiles = smallest
+        elif tiles is not None:
             progress.notice(
                 f"The image is larger than this device's memory takes at once, so it was put together from tiles of "
                 f"{tiles.side * self.factor} pixels."
@@ -68,10 +75,9 @@ class Codec:
         except Exception as error:
             if not is_out_of_memory(error) or tiles == smallest or max(rows, columns) <= smallest.side:
                 raise
+            forget_frames(error)
         release_memory()
-        progress.notice(
-            "There was not enough memory for the image in one piece, so it was put together from tiles."
-        )
+        self.sparing = True
         return attempt(_in_tiles(smallest, axes, progress))
 
 

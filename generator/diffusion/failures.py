@@ -3,21 +3,27 @@
 
 from __future__ import annotations
 
-import gc
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
 from generator.progress import CancelledError, GenerationError
+from generator.shortage import forget_frames, is_out_of_memory, trim_heap
+
+ADVICE = "Choose a smaller size, close other programs that use the graphics card, or use a smaller model."
+
+
+class SpoiltError(Exception):
+    """What is computed is no picture: not a number, black, or one plain colour."""
 
 
 @contextmanager
-def explained(kind: str, message: str, advice: str) -> Iterator[None]:
+def explained(kind: str, message: str, advice: str, *, raw_shortage: bool = False) -> Iterator[None]:
     """Whatever goes wrong inside is raised as a `GenerationError` of this ``kind``, or as ``out_of_memory``.
 
-    The first line of the library's own words follows ``message``.
+    The first line of the library's own words follows ``message``. With ``raw_shortage`` a lack of memory goes on as
+    it came, for someone further out who can do something about it.
     """
     try:
         yield
@@ -25,22 +31,18 @@ def explained(kind: str, message: str, advice: str) -> Iterator[None]:
         raise
     except Exception as error:
         if is_out_of_memory(error):
-            raise _out_of_memory(error) from error
+            if raw_shortage:
+                raise
+            forget_frames(error)
+            release_memory()
+            raise out_of_memory("There is not enough memory for this model.") from error
         words = " ".join(str(error).strip().splitlines()[:1])[:300] or type(error).__name__
         raise GenerationError(kind, f"{message} ({words})", advice) from error
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether ``error`` is a failed allocation. Each of torch's backends says it in its own way."""
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
-
-
 def release_memory() -> None:
-    """Give unused memory back to the device."""
-    gc.collect()
+    """Give unused memory back to the devices and to the system."""
+    trim_heap()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     if hasattr(torch, "xpu") and torch.xpu.is_available():
@@ -49,12 +51,6 @@ def release_memory() -> None:
         torch.mps.empty_cache()
 
 
-def _out_of_memory(error: BaseException) -> GenerationError:
-    # The frames that the error came through still hold the tensors that filled the memory.
-    traceback.clear_frames(error.__traceback__)
-    release_memory()
-    return GenerationError(
-        "out_of_memory",
-        "There is not enough memory for this model at this size.",
-        "Choose a smaller size, close other programs that use the graphics card, or use a smaller model.",
-    )
+def out_of_memory(message: str) -> GenerationError:
+    """The one error for too little memory, with what an artist can do about it."""
+    return GenerationError("out_of_memory", message, ADVICE)

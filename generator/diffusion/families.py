@@ -33,6 +33,11 @@ class Family:
     cuts_between: bool = True
     float32_latents: bool = False
 
+    @property
+    def paired(self) -> bool:
+        """Whether a guided step's passes, with and without words, are one batch."""
+        return not self.packed
+
 
 _NO_BINS = {"clean_caption": False, "use_resolution_binning": False}
 UNET = Family(denoiser="unet", cuts_between=False)

@@ -61,6 +61,45 @@ def wider_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype | None:
     return torch.float32 if dtype in (torch.float16, torch.bfloat16) else None
 
 
+def keeps_fp8(device: torch.device) -> bool:
+    """Whether weights can be stored in 8 bits on ``device`` and widened there; Metal has no such format."""
+    if device.type == "mps" or not hasattr(torch, "float8_e4m3fn"):
+        return False
+    try:
+        narrow = torch.ones(2, dtype=torch.float32, device=device).to(torch.float8_e4m3fn)
+        return bool((narrow.to(torch.float32) == 1).all())
+    except (RuntimeError, NotImplementedError, TypeError):
+        return False
+
+
+def has_own_memory(device: torch.device) -> bool:
+    """Whether the device's memory is not main memory, so that weights can wait there without taking its own."""
+    if device.type == "cuda":
+        return not torch.cuda.get_device_properties(device).is_integrated
+    return device.type == "xpu"
+
+
+def attends_at_once(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether attention on ``device`` writes down the scores of all places against all others.
+
+    Fused kernels do not; the CPU has one, CUDA has them for most cards, and elsewhere they cannot be relied on.
+    """
+    if device.type != "cuda":
+        return device.type != "cpu"
+    from torch.backends import cuda
+
+    like = torch.empty(1, 8, 64, 64, dtype=dtype, device=device)
+    asked = cuda.SDPAParams(like, like, like, None, 0.0, False, False)
+    return not (cuda.can_use_flash_attention(asked) or cuda.can_use_efficient_attention(asked))
+
+
+def title(device: torch.device) -> str:
+    """The device with the name and memory of the hardware behind it, to tell it from others that take its place."""
+    name = f"{device.type}:{device.index or 0}" if device.type in ("cuda", "xpu") else device.type
+    found = next((found for found in list_devices() if found["id"] == name), {})
+    return f"{name} {found.get('name', '')} {found.get('memory_bytes', 0) >> 30} GB"
+
+
 def has_bf16(device: torch.device) -> bool:
     """Whether ``device`` computes bfloat16 natively."""
     if device.type == "cuda":

@@ -20,6 +20,8 @@ from torch.nn import functional as F
 from generator.material import FloatArray
 from generator.torus import wrap
 
+from .placing import runs_on
+
 PATCH = (
     32  # pixels along each side of one plain colour: with Stable Diffusion's decoder most of it sees no other
 )
@@ -55,7 +57,7 @@ def pixels_per_latent(vae: Any) -> int:
 def encode(vae: Any, picture: FloatArray, way: Way = in_one_piece) -> Tensor:
     """The latents of ``picture`` ``(1, C, h, w)``, float32: the mean, since a source is no place for chance."""
     pixels = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None]
-    pixels = (pixels * 2 - 1).to(vae.device, vae.dtype, memory_format=torch.channels_last)
+    pixels = (pixels * 2 - 1).to(runs_on(vae), vae.dtype, memory_format=torch.channels_last)
     mean = way(lambda part: encoded(vae, part), pixels, (pixels_per_latent(vae), 1)).float()
     offset, scale = _normalisation(vae, mean)
     return (mean - offset) * scale
@@ -63,7 +65,7 @@ def encode(vae: Any, picture: FloatArray, way: Way = in_one_piece) -> Tensor:
 
 def decode(vae: Any, latents: Tensor, way: Way = in_one_piece) -> Tensor:
     """The pictures of ``latents``: ``(B, 3, H, W)``, float32 on the CPU, in [0, 1] and possibly NaN."""
-    latents = latents.to(vae.device, torch.float32)
+    latents = latents.to(runs_on(vae), torch.float32)
     offset, scale = _normalisation(vae, latents)
     raw = (latents / scale + offset).to(vae.dtype)
     pixels = way(lambda part: decoded(vae, part), raw, (1, pixels_per_latent(vae)))
@@ -97,6 +99,11 @@ def to_picture(pixels: Tensor) -> FloatArray:
 def is_spoilt(pixels: Tensor) -> bool:
     """Whether the numbers overflowed on the way: not-a-number anywhere, or black everywhere."""
     return not bool(torch.isfinite(pixels).all()) or float(pixels.max()) < 1 / 255
+
+
+def is_plain(pixels: Tensor) -> bool:
+    """Whether all of ``(B, 3, H, W)`` is one colour, as overflows in half precision also end."""
+    return bool((pixels.amax((-2, -1)) - pixels.amin((-2, -1)) < 1 / 255).all())
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from .folder import UNUSED, ModelFolder, display_name, read_folder, tensor_names
 
 if TYPE_CHECKING:
     from .families import Family
+    from .ladder import Plan
+    from .loaded import Loaded
     from .model import DiffusionModel
 
 FAMILIES = (
@@ -28,29 +30,48 @@ def load_model(path: Path, precision: str, device_name: str, progress: Progress)
     folder = read_folder(path)
     progress.loading("Starting PyTorch")
     _stay_offline()
-    import torch
+    from .hardware import choose_device
 
-    from .failures import explained
-    from .hardware import choose_device, choose_dtype
-
-    device = choose_device(device_name)
-    dtype = choose_dtype(precision, device, folder.stored)
+    wanted = choose_device(device_name)
     progress.loading("Starting diffusers")
     _be_quiet()
     from .model import DiffusionModel
 
-    progress.loading(f"Loading {name}")
-    with explained(
-        "model_broken",
-        f"The model {name} cannot be loaded.",
-        "Copy or download the model again; its files may come from different models.",
-    ):
-        pipeline = _read_pipeline(folder, dtype)
-        family = _check_family(folder, pipeline)
-        _check_complete(folder, pipeline, folder.variant(dtype != torch.float32))
-        progress.loading(f"Moving {name} to {device}")
-        _place(pipeline, family, device, dtype)
-    return DiffusionModel(pipeline, family, device, dtype)
+    return DiffusionModel(Reader(folder), precision, wanted, progress)
+
+
+class Reader:
+    """Reads one model, as often as it has to be read anew: in another number format, or for less memory."""
+
+    def __init__(self, folder: ModelFolder) -> None:
+        self.folder = folder
+
+    def read(self, plan: Plan, progress: Progress) -> Loaded:
+        """The model in main memory, in the number format of ``plan``, its denoiser in 8 bits where that says so.
+
+        Raises `GenerationError` for a model that is damaged or of no use here, `CancelledError`, and whatever the
+        libraries raise when memory runs out.
+        """
+        from .failures import explained
+        from .loaded import Loaded
+
+        progress.loading(f"Loading {self.folder.name}")
+        with explained(
+            "model_broken",
+            f"The model {self.folder.name} cannot be loaded.",
+            "Copy or download the model again; its files may come from different models.",
+            raw_shortage=True,
+        ):
+            pipeline = _read_pipeline(self.folder, plan)
+            family = _check_family(self.folder, pipeline)
+            _check_complete(self.folder, pipeline, self.variant(plan))
+            pipeline.set_progress_bar_config(disable=True)
+            _widen_decoder(pipeline, plan)
+        return Loaded(pipeline, family, plan)
+
+    def variant(self, plan: Plan) -> str | None:
+        """Which of the folder's variants is read for ``plan``."""
+        return self.folder.variant(half=plan.dtype.itemsize < 4)
 
 
 def _stay_offline() -> None:
@@ -69,11 +90,9 @@ def _be_quiet() -> None:
         logging.disable_progress_bar()
 
 
-def _read_pipeline(folder: ModelFolder, dtype: Any) -> Any:
+def _read_pipeline(folder: ModelFolder, plan: Plan) -> Any:
     import diffusers
-    import torch
     from diffusers.pipelines import auto_pipeline
-    from packaging.version import Version
 
     pipeline_class = getattr(diffusers, folder.pipeline, None)
     if pipeline_class is None:
@@ -83,24 +102,61 @@ def _read_pipeline(folder: ModelFolder, dtype: Any) -> Any:
             "does not have.",
             f"Update diffusers, or choose another model. {FAMILIES}",
         )
-    # Releases before 0.42 know the old name alone; later ones warn of it.
     # A refiner's folder wants an image to start from, an inpainting one a mask; all others start from words.
     name = folder.pipeline
     task = "Inpainting" if "Inpaint" in name else "Image2Image" if "Img2Img" in name else "Text2Image"
-    dtype_name = "dtype" if Version(diffusers.__version__) >= Version("0.42") else "torch_dtype"
+    half = plan.dtype.itemsize < 4
     try:
         return getattr(auto_pipeline, f"AutoPipelineFor{task}").from_pretrained(
             str(folder.path),
             local_files_only=True,
             use_safetensors=True,
-            variant=folder.variant(half=dtype != torch.float32),
-            **{dtype_name: dtype},
+            variant=folder.variant(half),
+            **_in_format(plan.dtype),
+            **_narrow_denoiser(folder, plan),
             **{name: None for name in UNUSED if name in pipeline_class._optional_components},
         )
     except ValueError as error:
         if "can't find a pipeline" not in str(error):
             raise
         raise _unsupported(folder, f"{folder.pipeline} does not make pictures from words") from error
+
+
+def _in_format(dtype: Any) -> dict[str, Any]:
+    import diffusers
+    from packaging.version import Version
+
+    # Releases before 0.42 know the old name alone; later ones warn of it.
+    return {"dtype" if Version(diffusers.__version__) >= Version("0.42") else "torch_dtype": dtype}
+
+
+def _narrow_denoiser(folder: ModelFolder, plan: Plan) -> dict[str, Any]:
+    """The denoiser alone, in 8 bits before anything else is read; nothing where ``plan`` does not want that."""
+    from .ladder import Measure
+    from .placing import keep_in_eight_bits
+
+    if Measure.FP8 not in plan:
+        return {}
+    import torch
+    from diffusers.models.auto_model import AutoModel
+
+    name = "unet" if "unet" in folder.weights else "transformer"
+    variant = folder.variant(plan.dtype.itemsize < 4)
+    variant = variant if variant in folder.weights[name] else None
+    stored = {"F16": torch.float16, "BF16": torch.bfloat16}.get(
+        "F16" if variant else folder.stored, plan.dtype
+    )
+    # As it is stored where that is narrower: the file is then mapped, and never held in full.
+    dtype = stored if plan.dtype == torch.float32 else plan.dtype
+    denoiser = AutoModel.from_pretrained(
+        str(folder.path / name),
+        local_files_only=True,
+        use_safetensors=True,
+        variant=variant,
+        **_in_format(dtype),
+    )
+    keep_in_eight_bits(denoiser, plan.dtype)
+    return {name: denoiser}
 
 
 def _check_family(folder: ModelFolder, pipeline: Any) -> Family:
@@ -171,17 +227,11 @@ def _tails(key: str) -> list[str]:
     return [key, key.partition(".")[2]]
 
 
-def _place(pipeline: Any, family: Family, device: Any, dtype: Any) -> None:
+def _widen_decoder(pipeline: Any, plan: Plan) -> None:
     import torch
 
-    from .families import UNET
-
-    pipeline.set_progress_bar_config(disable=True)
-    pipeline.to(device)
-    for part in (pipeline.unet, pipeline.vae) if family is UNET else ():
-        part.to(memory_format=torch.channels_last)
     # SDXL's own decoder overflows in float16 and says so; the older families inherit the mark without need.
-    if dtype == torch.float16 and "XL" in type(pipeline).__name__ and pipeline.vae.config.force_upcast:
+    if plan.dtype == torch.float16 and "XL" in type(pipeline).__name__ and pipeline.vae.config.force_upcast:
         pipeline.vae.to(torch.float32)
 
 

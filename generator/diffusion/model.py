@@ -1,19 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A loaded diffusion model: base colours from words, or from words and a picture, on a torus."""
+"""A diffusion model: base colours from words, or from words and a picture, on a torus."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
-from diffusers.image_processor import VaeImageProcessor
-from diffusers.pipelines.auto_pipeline import AutoPipelineForImage2Image
 from torch import Tensor
 
 from generator import seams
@@ -22,19 +17,18 @@ from generator.progress import GenerationError, Progress
 from generator.protocol import MAX_SIZE, Request
 from generator.resample import resize
 from generator.tileable import make_tileable
-from generator.torus import wrap
-from generator.torus.denoisers import is_exact, on_torus
+from generator.torus.denoisers import is_exact
 
 from . import families, repaint, sampling
-from .codec import Codec
-from .failures import explained, release_memory
-from .families import Family
-from .hardware import wider_dtype
-from .latents import LatentPreview, channels, is_spoilt, to_picture
+from .attempts import Attempts
+from .estimate import Job
+from .failures import SpoiltError, explained
+from .latents import is_plain, is_spoilt, to_picture
+from .loaded import Loaded
+from .loading import Reader
 from .prompts import dropped_words
 from .sampling import Start
 from .schedulers import make_scheduler
-from .selfcheck import Laws
 
 _STOPPED = (
     "model_failed",
@@ -46,25 +40,11 @@ _STOPPED = (
 class DiffusionModel:
     """Kept warm between requests; all tasks share every weight."""
 
-    def __init__(self, pipeline: Any, family: Family, device: torch.device, dtype: torch.dtype) -> None:
-        self._pipeline = pipeline
-        self._family = family
-        self._scheduler = pipeline.scheduler
-        self._device = device
-        self._dtype = dtype
-        self._codec = Codec(pipeline.vae, device)
-        self._preview = LatentPreview(pipeline.vae)
-        self._laws = Laws(device)
-
-    @cached_property
-    def _image_to_image(self) -> Any:
-        if families.task_of(self._pipeline) != "text" or not self._family.own_image_to_image:
-            return self._pipeline
-        pipeline = AutoPipelineForImage2Image.from_pipe(self._pipeline)
-        # Some do not look for latents of as many channels as their own autoencoder has.
-        pipeline.image_processor = VaeImageProcessor(vae_latent_channels=channels(pipeline.vae))
-        pipeline.set_progress_bar_config(disable=True)
-        return pipeline
+    def __init__(self, reader: Reader, precision: str, device: torch.device, progress: Progress) -> None:
+        self._attempts = Attempts(reader, precision, device, progress)
+        loaded = self._attempts.loaded(progress)
+        self._stride = families.stride(loaded.pipeline, loaded.family)
+        self._largest = families.largest_side(loaded.pipeline, loaded.family) or MAX_SIZE
 
     def fit_size(self, width: int, height: int) -> tuple[int, int]:
         """The nearest size that the model can keep periodic: a multiple of all its strides, at most 8192.
@@ -72,11 +52,10 @@ class DiffusionModel:
         At other sizes a downsampling rounds, and the upsampled picture no longer meets itself. Models whose table of
         positions ends somewhere can make nothing larger.
         """
-        stride = families.stride(self._pipeline, self._family)
-        largest = min(MAX_SIZE, families.largest_side(self._pipeline, self._family) or MAX_SIZE) // stride
+        stride, largest = self._stride, min(MAX_SIZE, self._largest)
 
         def fit(length: int) -> int:
-            return max(1, min(math.floor(length / stride + 0.5), largest)) * stride
+            return max(1, min(math.floor(length / stride + 0.5), largest // stride)) * stride
 
         return fit(width), fit(height)
 
@@ -88,18 +67,17 @@ class DiffusionModel:
         ``source`` has the request's size and tiles along the request's axes. The size must be one that
         `fit_size` gives. Raises `GenerationError`, and `CancelledError` within one step.
         """
-        self._check(request, source)
+        loaded = self._begin(request, source, progress)
         if source is not None and request.strength == 0:
             progress.notice("The strength is 0, so the source image stays as it is.")
             for index in range(request.count):
                 progress.step(index, 1, 1)
                 yield source.copy()
             return
-        self._announce(request, progress)
+        self._announce(loaded, request, progress)
+        del loaded  # it may be read again on the way, and two have no room
         for index in range(request.count):
-            with explained(*_STOPPED):
-                progress.step(index, 0, sampling.evaluations(self._scheduler, request, source is not None))
-                picture = self._picture(request, index, source, None, progress)
+            picture = self._picture(request, index, source, None, progress)
             yield self._mended(picture, request, progress)
 
     def make_seamless(self, request: Request, picture: FloatArray, progress: Progress) -> FloatArray:
@@ -122,20 +100,17 @@ class DiffusionModel:
         width, height = self.fit_size(columns, rows)
         fitted = canvas.resized(width, height, request.tiles_x, request.tiles_y)
         request = replace(request, width=width, height=height)
-        self._check(request, fitted.picture)
-        self._announce(request, progress)
-        with explained(*_STOPPED):
-            progress.step(0, 0, sampling.evaluations(self._scheduler, request, True))
-            painted = self._picture(request, 0, fitted.picture, fitted, progress)
+        self._announce(self._begin(request, fitted.picture, progress), request, progress)
+        painted = self._picture(request, 0, fitted.picture, fitted, progress)
         painted = resize(painted, columns, rows, wrap_x=request.tiles_x, wrap_y=request.tiles_y)
         return self._mended(canvas.finish(painted), request, progress)
 
     def close(self) -> None:
         """Give the model's memory back. The model is of no use afterwards."""
-        self.__dict__.clear()
-        release_memory()
+        self._attempts.let_go()
 
-    def _check(self, request: Request, source: FloatArray | None) -> None:
+    def _begin(self, request: Request, source: FloatArray | None, progress: Progress) -> Loaded:
+        """The model for a new job, once the request is one that it can carry out."""
         size = (request.width, request.height)
         if self.fit_size(*size) != size:
             fitted = self.fit_size(*size)
@@ -146,26 +121,30 @@ class DiffusionModel:
             )
         if source is not None and source.shape != (request.height, request.width, 3):
             raise ValueError(f"The source is {source.shape}, the request {size[0]} x {size[1]}.")
-        if source is None and families.task_of(self._pipeline) == "image":
+        with explained(*_STOPPED):
+            loaded = self._attempts.loaded(progress)
+        self._attempts.begin(progress)
+        if source is None and families.task_of(loaded.pipeline) == "image":
             raise GenerationError(
                 "needs_source",
                 "This model refines images and cannot start from words alone.",
                 "Choose an image to start from, or another model.",
             )
-        make_scheduler(self._scheduler, request.scheduler)
+        make_scheduler(loaded.scheduler, request.scheduler)
+        return loaded
 
-    def _announce(self, request: Request, progress: Progress) -> None:
+    def _announce(self, loaded: Loaded, request: Request, progress: Progress) -> None:
         """Tell what of the request this model cannot take into account."""
         tokenizers = [
-            part for name, part in self._pipeline.components.items() if name.startswith("tokenizer")
+            part for name, part in loaded.pipeline.components.items() if name.startswith("tokenizer")
         ]
-        guided = request.guidance_scale > 1 and self._family.negative
+        guided = request.guidance_scale > 1 and loaded.family.negative
         texts = {"prompt": request.prompt, "negative prompt": request.negative_prompt if guided else ""}
         for name, text in texts.items():
             lost = max((dropped_words(part, text) for part in tokenizers if part), key=len, default="")
             if lost:
                 progress.notice(f"The {name} is longer than this model can read. It did not see: {lost}")
-        if request.negative_prompt and not self._family.negative:
+        if request.negative_prompt and not loaded.family.negative:
             progress.notice("This model does not take a negative prompt.")
         elif request.negative_prompt and not guided:
             progress.notice("Without guidance (a scale above 1) the negative prompt has no effect.")
@@ -178,76 +157,32 @@ class DiffusionModel:
         canvas: repaint.Canvas | None,
         progress: Progress,
     ) -> FloatArray:
-        """One image. This is where a later attempt at more precision starts over."""
+        """One image, made again from its start where memory or the range of numbers did not suffice."""
         axes = request.tiles_x, request.tiles_y
-        while True:
-            with torch.no_grad(), self._on_torus(request, index):
-                latents = self._denoise(request, index, source, canvas, progress)
-                pixels = self._codec.decode(latents, axes, progress)
-            if not is_spoilt(pixels):
-                return to_picture(pixels[0])
-            self._widen(progress)
+        size = request.width, request.height
 
-    @contextmanager
-    def _on_torus(self, request: Request, index: int) -> Iterator[None]:
-        """All that computes images, periodic along the request's axes; a first time here is checked."""
-        x, y = request.tiles_x, request.tiles_y
-        if not (x or y):
-            yield
-            return
-        part = families.denoiser(self._pipeline, self._family)
-        shape = families.latent_shape(self._pipeline, request.width, request.height)
-        with ExitStack() as stack:
-            stack.enter_context(on_torus([part], shape[-2:], request.image_seed(index), x, y))
-            stack.enter_context(wrap(self._codec.vae, x, y))
-            self._laws.check_codec(self._codec, x, y)
-            if is_exact(part):
-                side = families.stride(self._pipeline, self._family) // self._codec.factor
-                stack.enter_context(self._laws.watching(part, side, self._dtype, x, y))
-            yield
+        def work(loaded: Loaded) -> FloatArray:
+            progress.step(index, 0, sampling.evaluations(loaded.scheduler, request, source is not None))
+            with torch.no_grad(), loaded.on_torus(size, request.image_seed(index), *axes):
+                latents = _denoise(loaded, request, index, source, canvas, progress)
+                loaded.phase = "decode"
+                loaded.rest()
+                pixels = loaded.codec.decode(latents, axes, progress)
+            # One plain colour may be what was asked for, but half precision also makes it out of anything.
+            if is_spoilt(pixels) or (loaded.plan.dtype != torch.float32 and is_plain(pixels)):
+                raise SpoiltError
+            return to_picture(pixels[0])
 
-    def _denoise(
-        self,
-        request: Request,
-        index: int,
-        source: FloatArray | None,
-        canvas: repaint.Canvas | None,
-        progress: Progress,
-    ) -> Tensor:
-        """The finished latents ``(1, C, h, w)`` of image ``index``."""
-
-        def on_step(done: int, denoised: Callable[[], Tensor]) -> None:
-            total = getattr(pipeline, "num_timesteps", expected)  # PixArt's does not say
-            progress.step(index, done, total, lambda: self._preview(denoised()))
-
-        expected = sampling.evaluations(self._scheduler, request, source is not None)
-        pipeline = self._pipeline if source is None else self._image_to_image
-        start = None if source is None else self._start(source, canvas, request, progress)
-        seed = request.image_seed(index)
-        return sampling.denoise(pipeline, self._family, self._scheduler, request, seed, start, on_step)
-
-    def _start(
-        self, source: FloatArray, canvas: repaint.Canvas | None, request: Request, progress: Progress
-    ) -> Start:
-        axes = request.tiles_x, request.tiles_y
-        latents = self._codec.encode(source, axes, progress)
-        paints = families.task_of(self._pipeline) == "inpaint"
-        if canvas is None and not paints:
-            return Start(latents)
-        mask = np.ones(source.shape[:2], np.float32) if canvas is None else canvas.mask
-        hidden = None
-        if paints:
-            grey = np.where(mask[..., None] > 0.5, np.float32(0.5), source)
-            hidden = self._codec.encode(grey, axes, progress)
-        # A latent is painted as soon as one of its pixels is.
-        cells = torch.nn.functional.max_pool2d(torch.from_numpy(mask)[None, None], self._codec.factor)
-        return Start(latents, (cells > 0).float(), hidden)
+        job = Job(*size, guided=request.guidance_scale > 1, source=source is not None)
+        with explained(*_STOPPED):
+            return self._attempts.make(job, work, progress)
 
     def _mended(self, picture: FloatArray, request: Request, progress: Progress) -> FloatArray:
         """The picture, repaired where the model could not make it tile; then the artist is told why."""
         x, y = request.tiles_x, request.tiles_y
-        reason = self._laws.complaint(self._dtype, x, y)
-        if reason is None and not is_exact(families.denoiser(self._pipeline, self._family)):
+        loaded = self._attempts.loaded(progress)
+        reason = loaded.laws.complaint(loaded.plan.dtype, x, y)
+        if reason is None and not is_exact(loaded.denoiser):
             report = seams.measure(picture, guess=True)
             if (x and report.x.tiles is False) or (y and report.y.tiles is False):
                 reason = "The model left a seam, as models of its kind sometimes do"
@@ -260,15 +195,45 @@ class DiffusionModel:
         progress.notice(f"{reason}; {done}.")
         return mended
 
-    def _widen(self, progress: Progress) -> None:
-        """Go on in a number format with a larger range, for good: a device that overflows does so again."""
-        wider = wider_dtype(self._dtype, self._device)
-        if wider is None:
-            raise GenerationError(
-                "bad_result",
-                "The model's result is black or not a picture at all.",
-                "Try another scheduler, a lower guidance scale or another seed; the model may be damaged.",
-            )
-        progress.notice(f"The image came out black in {self._dtype}; it is made again in {wider}.")
-        self._dtype = wider
-        self._pipeline.to(wider)
+
+def _denoise(
+    loaded: Loaded,
+    request: Request,
+    index: int,
+    source: FloatArray | None,
+    canvas: repaint.Canvas | None,
+    progress: Progress,
+) -> Tensor:
+    """The finished latents ``(1, C, h, w)`` of image ``index``."""
+
+    def on_step(done: int, denoised: Callable[[], Tensor]) -> None:
+        total = getattr(pipeline, "num_timesteps", expected)  # PixArt's does not say
+        progress.step(index, done, total, lambda: loaded.preview(denoised()))
+
+    expected = sampling.evaluations(loaded.scheduler, request, source is not None)
+    pipeline = loaded.pipeline if source is None else loaded.image_to_image
+    start = None if source is None else _start(loaded, source, canvas, request, progress)
+    loaded.phase = "denoise"
+    seed, device = request.image_seed(index), loaded.plan.device
+    return sampling.denoise(pipeline, loaded.family, loaded.scheduler, request, seed, start, on_step, device)
+
+
+def _start(
+    loaded: Loaded, source: FloatArray, canvas: repaint.Canvas | None, request: Request, progress: Progress
+) -> Start:
+    axes, codec = (request.tiles_x, request.tiles_y), loaded.codec
+    loaded.phase = "encode"
+    latents = codec.encode(source, axes, progress)
+    paints = families.task_of(loaded.pipeline) == "inpaint"
+    if canvas is None and not paints:
+        loaded.rest()
+        return Start(latents)
+    mask = np.ones(source.shape[:2], np.float32) if canvas is None else canvas.mask
+    hidden = None
+    if paints:
+        grey = np.where(mask[..., None] > 0.5, np.float32(0.5), source)
+        hidden = codec.encode(grey, axes, progress)
+    loaded.rest()
+    # A latent is painted as soon as one of its pixels is.
+    cells = torch.nn.functional.max_pool2d(torch.from_numpy(mask)[None, None], codec.factor)
+    return Start(latents, (cells > 0).float(), hidden)

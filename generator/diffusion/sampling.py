@@ -14,6 +14,7 @@ from torch import Tensor
 from generator.protocol import Request
 
 from . import families
+from .failures import SpoiltError
 from .families import Family
 from .latents import starting_noise
 from .schedulers import instrument, is_flow, make_scheduler, noised, start_late
@@ -55,18 +56,26 @@ def evaluations(own: Any, request: Request, from_source: bool) -> int:
 
 
 def denoise(
-    pipeline: Any, family: Family, own: Any, request: Request, seed: int, start: Start | None, on_step: OnStep
+    pipeline: Any,
+    family: Family,
+    own: Any,
+    request: Request,
+    seed: int,
+    start: Start | None,
+    on_step: OnStep,
+    device: torch.device,
 ) -> Tensor:
     """The finished latents ``(1, C, h, w)`` for ``seed``.
 
-    ``pipeline`` is the one for the task at hand, ``own`` the model's scheduler. ``on_step`` gets the number of steps
-    done and a function that gives the latents without their noise, ``(1, C, h, w)``; what it raises ends the run.
+    ``pipeline`` is the one for the task at hand, ``own`` the model's scheduler; it computes on ``device``.
+    ``on_step`` gets the number of steps done and a function that gives the latents without their noise,
+    ``(1, C, h, w)``; what it raises ends the run. Raises `SpoiltError` soon after latents are not numbers any more.
     """
     generator = torch.Generator("cpu").manual_seed(seed)
     shape = families.latent_shape(pipeline, request.width, request.height)
     noise = starting_noise(generator, shape)
     part = families.denoiser(pipeline, family)
-    device, dtype = part.device, torch.float32 if family.float32_latents else part.dtype
+    dtype = torch.float32 if family.float32_latents else part.dtype
     scheduler = pipeline.scheduler = make_scheduler(own, request.scheduler)
     done = 0
 
@@ -75,7 +84,14 @@ def denoise(
         done += 1
         on_step(done, lambda: families.unpacked(denoised(), family, shape))
 
-    instrument(scheduler, generator, noise, stepped, _keeping(scheduler, family, start, shape))
+    keep = _keeping(scheduler, family, start, shape)
+    watch = _Watch()
+
+    def adjust(latents: Tensor, done: int) -> Tensor:
+        watch(latents)
+        return latents if keep is None else keep(latents, done)
+
+    instrument(scheduler, generator, noise, stepped, adjust)
     settings: dict[str, Any] = {
         **family.fixed,
         "prompt": request.prompt,
@@ -104,7 +120,22 @@ def denoise(
         settings |= _to_inpaint(start, noise, device, dtype)
     known = inspect.signature(pipeline.__call__).parameters
     made = pipeline(**{name: value for name, value in settings.items() if name in known})
-    return families.unpacked(made.images, family, shape)
+    latents = families.unpacked(made.images, family, shape)
+    watch(latents)
+    watch(latents)
+    return latents
+
+
+class _Watch:
+    """Looks at the latents of every step, one step late: asked at once, a graphics card would have to be waited for."""
+
+    def __init__(self) -> None:
+        self._sound: Tensor | None = None
+
+    def __call__(self, latents: Tensor) -> None:
+        before, self._sound = self._sound, torch.isfinite(latents).all()
+        if before is not None and not bool(before):
+            raise SpoiltError
 
 
 def _strength(request: Request, family: Family) -> float:

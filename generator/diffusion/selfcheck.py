@@ -15,6 +15,7 @@ from generator.torus.law import violation
 
 from .codec import Codec
 from .latents import channels, decoded, encoded
+from .placing import runs_on
 
 LIMITS = {torch.float32: 1e-3, torch.float16: 0.02, torch.bfloat16: 0.1}
 """How far the law may be missed by rounding alone; what is broken misses it by 0.1 to 1 in any format."""
@@ -30,7 +31,7 @@ class Laws:
     def check_codec(self, codec: Codec, x: bool, y: bool) -> None:
         """Try the encoder and the decoder, wrapped along these axes at the moment."""
         vae = codec.vae
-        latents = torch.empty(1, channels(vae), 1, 1, dtype=vae.dtype, device=vae.device)
+        latents = torch.empty(1, channels(vae), 1, 1, dtype=vae.dtype, device=runs_on(vae))
         pixels = latents[:, :1].expand(-1, 3, -1, -1)
         trials = {
             "decoder": lambda: _decoder(lambda z: decoded(vae, z), latents, codec.factor, (x, y)),

@@ -15,6 +15,13 @@ sys.path.insert(0, str(Path(__file__).parent))  # for tiny_models and recorder
 collect_ignore_glob = [] if find_spec("torch") and find_spec("diffusers") else ["test_*.py"]
 
 
+@pytest.fixture(autouse=True)
+def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What is learnt in one test shall not be known in another, nor to the user of this machine."""
+    monkeypatch.setenv("DREAM_TEXTURES_STATE", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """One small random model folder of each family. Not to be changed; copy it first."""

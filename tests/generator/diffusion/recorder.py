@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from generator.material import FloatArray
 from generator.progress import CancelledError
@@ -37,3 +38,8 @@ class Recorder:
 
     def notice(self, message: str) -> None:
         self.notices.append(message)
+
+
+def loaded(model: Any) -> Any:
+    """What a model holds at the moment: its pipeline, its plan and the rest; read again where it holds nothing."""
+    return model._attempts.loaded(Recorder())

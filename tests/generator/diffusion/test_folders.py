@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import tiny_models
 import torch
-from recorder import Recorder
+from recorder import Recorder, loaded
 from safetensors.torch import load_file, save_file
 
 from generator import diffusion
@@ -165,8 +165,8 @@ def test_a_half_precision_variant_is_read_where_there_is_no_other(folders, tmp_p
         save_file(tensors, file.with_suffix(".fp16.safetensors"), metadata={"format": "pt"})
         file.unlink()
     assert read_folder(folder).stored == "F16"
-    assert load(folder)._pipeline.unet.dtype == torch.float32
-    assert load(folder, "fp16")._pipeline.unet.dtype == torch.float16
+    assert loaded(load(folder)).pipeline.unet.dtype == torch.float32
+    assert loaded(load(folder, "fp16")).pipeline.unet.dtype == torch.float16
 
 
 def test_of_two_variants_the_fitting_one_is_read(folders, tmp_path):
@@ -177,8 +177,8 @@ def test_of_two_variants_the_fitting_one_is_read(folders, tmp_path):
     found = read_folder(folder)
     assert found.stored == "F32"
     assert (found.variant(half=True), found.variant(half=False)) == ("fp16", None)
-    assert load(folder)._pipeline.unet.conv_in.weight.abs().max() > 0
-    assert load(folder, "fp16")._pipeline.unet.conv_in.weight.abs().max() == 0
+    assert loaded(load(folder)).pipeline.unet.conv_in.weight.abs().max() > 0
+    assert loaded(load(folder, "fp16")).pipeline.unet.conv_in.weight.abs().max() == 0
 
 
 def test_a_variant_of_the_unet_alone_is_completed_by_the_plain_weights(folders, tmp_path):
@@ -186,7 +186,7 @@ def test_a_variant_of_the_unet_alone_is_completed_by_the_plain_weights(folders, 
     file = folder / "unet" / WEIGHTS
     file.rename(file.with_suffix(".fp16.safetensors"))
     assert read_folder(folder).variant(half=False) == "fp16"
-    assert load(folder)._pipeline.unet.dtype == torch.float32
+    assert loaded(load(folder)).pipeline.unet.dtype == torch.float32
 
 
 def test_a_safety_checker_is_neither_needed_nor_loaded(folders, tmp_path):
@@ -196,11 +196,11 @@ def test_a_safety_checker_is_neither_needed_nor_loaded(folders, tmp_path):
         feature_extractor=["transformers", "CLIPImageProcessor"],
         requires_safety_checker=True,
     )(folder)
-    assert load(folder)._pipeline.safety_checker is None
+    assert loaded(load(folder)).pipeline.safety_checker is None
 
 
 def test_sdxl_s_decoder_stays_in_full_precision_beside_a_half_precision_unet(folders):
-    pipeline = load(folders["sdxl"], "fp16")._pipeline
+    pipeline = loaded(load(folders["sdxl"], "fp16")).pipeline
     assert (pipeline.unet.dtype, pipeline.vae.dtype) == (torch.float16, torch.float32)
 
 

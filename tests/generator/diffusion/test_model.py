@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tiny_models
 import torch
-from recorder import Recorder
+from recorder import Recorder, loaded
 from safetensors.torch import load_file, save_file
 
 from generator import diffusion
@@ -131,7 +131,7 @@ def test_strength_says_how_far_a_source_is_changed(tmp_path, family):
     """Random weights do not give a picture back, so the untouched source is what the VAE alone makes of it."""
     folder = tiny_models.save_sd(tmp_path / family, family, vae=tiny_models.loud_vae())
     model, source = diffusion.load(folder, "fp32", "cpu", Recorder()), patchwork(1)
-    vae = model._pipeline.vae
+    vae = loaded(model).pipeline.vae
     with torch.no_grad(), wrap(vae):
         untouched = to_picture(decode(vae, encode(vae, source))[0])
     request = replace(REQUEST, num_inference_steps=100, scheduler="ddim", guidance_scale=1)
@@ -180,7 +180,7 @@ def test_cancelling_takes_effect_at_the_next_step(models, at):
     assert progress.steps[-1][:2] == at
     assert len(pictures) == at[0]
     assert make(model)[0].shape == (128, 128, 3), "the model is still good for the next job"
-    parts = [*model._pipeline.unet.modules(), *model._pipeline.vae.modules()]
+    parts = [*loaded(model).pipeline.unet.modules(), *loaded(model).pipeline.vae.modules()]
     assert not any(hasattr(part, "torus_x") for part in parts)
 
 
@@ -240,7 +240,7 @@ def test_a_decoder_that_overflows_in_half_precision_is_run_again_in_full(folders
     assert picture.std() > 0.02
     assert len(progress.notices) == 1
     assert "decoded again" in progress.notices[0]
-    assert model._pipeline.vae.dtype == torch.float16, "the next picture starts as this one did"
+    assert loaded(model).pipeline.vae.dtype == torch.float16, "the next picture starts as this one did"
 
 
 def test_a_denoiser_that_overflows_is_run_again_with_a_larger_range(folders, tmp_path):
@@ -279,7 +279,7 @@ def test_a_closed_model_holds_nothing(folders):
 
     model = diffusion.load(folders["sd1"], "fp32", "cpu", Recorder())
     make(model, REQUEST, patchwork(0))
-    unet = weakref.ref(model._pipeline.unet)
+    unet = weakref.ref(loaded(model).pipeline.unet)
     model.close()
     gc.collect()
     assert unet() is None
@@ -287,5 +287,5 @@ def test_a_closed_model_holds_nothing(folders):
 
 def test_pipeline_and_image_to_image_share_their_weights(models):
     model = models["sdxl"]
-    assert model._image_to_image.unet is model._pipeline.unet
-    assert model._image_to_image.vae is model._pipeline.vae
+    assert loaded(model).image_to_image.unet is loaded(model).pipeline.unet
+    assert loaded(model).image_to_image.vae is loaded(model).pipeline.vae

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tiny_models
 import torch
-from recorder import Recorder
+from recorder import Recorder, loaded
 from torch.nn import functional as F
 
 from generator import diffusion
@@ -80,7 +80,7 @@ def test_without_wrapping_nothing_is_checked_or_repaired(folder, broken_borders)
 
 def test_the_check_is_made_once_and_not_for_every_image(folder):
     model, calls = load(folder), []
-    unet = model._pipeline.unet
+    unet = loaded(model).pipeline.unet
     handle = unet.register_forward_hook(lambda *_: calls.append(None))
     list(model.generate(replace(REQUEST, count=1), None, Recorder()))
     first = len(calls)
@@ -93,7 +93,7 @@ def test_the_check_is_made_once_and_not_for_every_image(folder):
 
 def test_the_check_takes_a_small_latent(folder):
     model, sizes = load(folder), []
-    handle = model._pipeline.unet.register_forward_hook(
+    handle = loaded(model).pipeline.unet.register_forward_hook(
         lambda _module, args, _out: sizes.append(args[0].shape[-1])
     )
     list(model.generate(replace(REQUEST, width=512, height=128), None, Recorder()))

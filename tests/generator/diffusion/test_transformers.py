@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tiny_transformers
 import torch
-from recorder import Recorder
+from recorder import Recorder, loaded
 
 from generator import diffusion
 from generator.progress import CancelledError, GenerationError
@@ -96,7 +96,7 @@ def test_cancelling_takes_effect_at_the_next_step_and_leaves_nothing_behind(mode
     progress = Recorder(cancel_at=(0, 1))
     with pytest.raises(CancelledError):
         list(models[family].generate(REQUEST, None, progress))
-    pipeline = models[family]._pipeline
+    pipeline = loaded(models[family]).pipeline
     parts = [*pipeline.transformer.modules(), *pipeline.vae.modules()]
     assert not any(hasattr(part, "torus_x") for part in parts)
     assert not any(part._forward_pre_hooks or part._forward_hooks for part in parts)
