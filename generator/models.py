@@ -139,8 +139,8 @@ def load(name: str, precision: str, device: str, progress: Progress) -> Model:
         raise GenerationError(
             "needs_torch",
             "This model needs torch and diffusers, and the Python that runs the generator lacks them.",
-            "Install dream-textures[diffusion] into a Python of its own and choose that Python, "
-            f"or use {DEFAULT_MODEL}.",
+            "In Blender, press Set Up Generator in the preferences of Dream Textures. Elsewhere, install "
+            f"dream-textures[diffusion]. Or use {DEFAULT_MODEL}.",
         )
     return diffusion.load(folder, precision, device, progress)
 

@@ -13,9 +13,13 @@ from .commands import Wishes, brings_wheels, folder_at
 
 _ADDON = __package__.rpartition(".")[0] if __package__ else ""
 _FOLDER = "generator"
-OFFLINE = (
-    "Blender may not use the network. Allow it in Preferences > System > Network > Allow Online Access, or choose "
-    "a folder of wheels under Folder and Network"
+_WHEELS = "or choose a folder of wheels under Folder and Network in the preferences"
+SWITCHED_OFF = (
+    "Blender may not use the network. Allow it in Preferences > System > Network > Allow Online Access, "
+    + _WHEELS
+)
+STARTED_OFFLINE = (
+    "Blender was started without the network (--offline-mode). Start it without that option, " + _WHEELS
 )
 
 
@@ -57,7 +61,7 @@ def why_not() -> str:
     """Why nothing may be installed now, as a tooltip says it; empty where it may."""
     if bpy.app.online_access or brings_wheels(wishes(), os.environ):
         return ""
-    return OFFLINE
+    return STARTED_OFFLINE if bpy.app.online_access_override else SWITCHED_OFF
 
 
 def _from_blender(path: str) -> str:

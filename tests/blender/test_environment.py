@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import bpy
@@ -59,8 +59,8 @@ def stage(installed: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def background(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Press a button as in a window: it returns at once. Gives what the timer does, until nothing runs."""
     watch = submodule("environment.watch")
-    windowed = type("Windowed", (), {"background": False, "timers": bpy.app.timers, "online_access": True})
-    monkeypatch.setattr(watch, "bpy", type("Bpy", (), {"app": windowed, "context": bpy.context}))
+    windowed = SimpleNamespace(background=False, timers=bpy.app.timers)
+    monkeypatch.setattr(watch, "bpy", SimpleNamespace(app=windowed, context=bpy.context))
 
     def settle(until: Callable[[], bool] | None = None) -> None:
         import time
@@ -184,6 +184,18 @@ def test_without_online_access_nothing_is_fetched_and_the_tooltip_says_where_to_
     assert not stage.starts()
 
 
+def test_a_blender_started_offline_is_not_told_to_look_for_a_switch(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wishes = submodule("environment.wishes")
+    started = SimpleNamespace(online_access=False, online_access_override=True)
+    monkeypatch.setattr(
+        wishes, "bpy", SimpleNamespace(app=started, context=bpy.context, utils=bpy.utils, path=bpy.path)
+    )
+    assert "--offline-mode" in wishes.why_not()
+    assert OFFLINE not in wishes.why_not()
+
+
 def test_with_a_folder_of_wheels_no_online_access_is_needed_and_none_is_taken(
     stage: Stage, tmp_path: Path
 ) -> None:
@@ -290,6 +302,12 @@ def test_a_model_without_torch_leads_to_the_set_up(stage: Stage, scene: bpy.type
     assert button not in drawn().operators
     preferences().python_path = "/opt/python3"
     assert not [name for name in drawn().operators if name.startswith("dtex.setup")]
+
+
+def test_a_job_that_needs_torch_says_which_button_to_press(scene: bpy.types.Scene, tmp_path: Path) -> None:
+    (tmp_path / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
+    with pytest.raises(RuntimeError, match=r"lacks them\. In Blender, press Set Up Generator"):
+        bpy.ops.dtex.generate(prompt="red brick", model=str(tmp_path), width=64, height=64)
 
 
 def test_a_damaged_environment_is_noticed_at_the_next_start_and_can_be_repaired(stage: Stage) -> None:
