@@ -7,6 +7,7 @@ import os
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import bpy
 
@@ -17,7 +18,7 @@ from .jobs import JobBoard, JobState
 from .keeper import Keeper
 from .launch import VARIABLE, Launch, LaunchError, find_launch
 from .offers import Offer
-from .session import Session
+from .session import Limits, Session
 from .spool import Leftovers
 from .wire import RUNTIME
 
@@ -60,7 +61,7 @@ class Runtime:
             self.session.close()
             self.session = None
         if self.session is None:
-            self.session = Session(launch)
+            self.session = Session(launch, limits=Limits(release=keep_model_seconds()))
         return self.session
 
     @property
@@ -114,8 +115,19 @@ def spool_folder() -> Path:
 
 def python_preference() -> str:
     """The Python that the preferences name, or an empty text."""
+    return _preference("python_path", "")
+
+
+def keep_model_seconds() -> float:
+    """How long an idle generator keeps its model, as the preferences say; 0 means for ever."""
+    return 60.0 * _preference("keep_model", 10)
+
+
+def _preference(name: str, default: Any) -> Any:
     addon = bpy.context.preferences.addons.get(__package__ or "")
-    return "" if addon is None or addon.preferences is None else getattr(addon.preferences, "python_path", "")
+    return (
+        default if addon is None or addon.preferences is None else getattr(addon.preferences, name, default)
+    )
 
 
 @bpy.app.handlers.persistent

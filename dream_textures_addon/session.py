@@ -11,6 +11,7 @@ import queue
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from . import faults
 from .child import Arrival, Child, Ended, Unsent
@@ -22,6 +23,10 @@ from .wire import protocol
 __all__ = ["Limits", "Session", "SessionState"]
 
 _TICK_SECONDS = 0.05
+_FOR_EVER = 1e9
+_IDLE_SHARE = (
+    4  # an idle generator has no library to load, and no reason to be silent for as long as a busy one
+)
 _OVER = (protocol.Finished, protocol.Failed, protocol.Cancelled)
 
 
@@ -135,6 +140,7 @@ class Session:
         """Queue a request, with the pixels of its source if it names one; the new job's id, ``job`` if given."""
         job = job or uuid.uuid4().hex
         self._take_arrivals(0.0)  # so that a generator that died while it was idle is not blamed on this job
+        self._distrust_idle()
         self._line.add(protocol.Generate(job, request, previews, source))
         if self._restart_at is None:
             self.start()
@@ -160,6 +166,12 @@ class Session:
         """Have the generator let go of its model as soon as no job runs; a generator that is not there holds none."""
         if self._child is not None and self._hello is not None:
             self._child.send(protocol.Release())
+
+    def keep_model_for(self, seconds: float) -> None:
+        """How long an idle generator keeps its model in memory from now on; 0 means for ever."""
+        self._limits = replace(self._limits, release=seconds)
+        if self._child is not None and self._hello is not None:
+            self._child.send(protocol.Release(after=seconds or _FOR_EVER))
 
     def poll(self) -> list[protocol.Event]:
         """Everything that happened since the last call, in order. Never blocks."""
@@ -202,6 +214,13 @@ class Session:
             self._forget_child()
         self._fault = self._restart_at = self._verdict = None
         self._restarts = 0
+
+    def _distrust_idle(self) -> None:
+        """An idle generator that has not been heard for long is not given another job; nobody was waiting for it."""
+        patience = self._limits.silence / _IDLE_SHARE
+        if self._child is not None and self._hello is not None and not self._line:
+            if time.monotonic() - self._child.heard > patience:
+                self._condemn(Verdict(faults.silence(patience), blameless=True))
 
     def _take_arrivals(self, patience: float) -> None:
         while self._child is not None:

@@ -49,13 +49,39 @@ class DTEX_OT_stop_generator(bpy.types.Operator):
         return {"FINISHED"}
 
 
+class DTEX_OT_release_memory(bpy.types.Operator):
+    """Let go of the loaded model and give its memory back; the next texture loads it again"""
+
+    bl_idname = "dtex.release_memory"
+    bl_label = "Release Memory"
+    bl_options = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, _context: bpy.types.Context) -> bool:
+        """Whether a generator runs."""
+        session = runtime().session
+        if session is None or session.hello is None:
+            cls.poll_message_set("The generator is not running, and holds no memory")
+            return False
+        return True
+
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        """Ask the generator; what runs is finished first."""
+        session = runtime().session
+        if session is not None:
+            session.release()
+        return {"FINISHED"}
+
+
 def register() -> None:
     """Add the operators."""
     bpy.utils.register_class(DTEX_OT_start_generator)
     bpy.utils.register_class(DTEX_OT_stop_generator)
+    bpy.utils.register_class(DTEX_OT_release_memory)
 
 
 def unregister() -> None:
     """Remove the operators."""
+    bpy.utils.unregister_class(DTEX_OT_release_memory)
     bpy.utils.unregister_class(DTEX_OT_stop_generator)
     bpy.utils.unregister_class(DTEX_OT_start_generator)

@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 
 from ..environment.wishes import wishes
 from ..environment.words import ACCELERATORS
-from ..runtime_state import runtime
+from ..runtime_state import keep_model_seconds, runtime
 from ..session import SessionState
 from .environment import draw_environment, draw_existing, draw_sources
 from .text import wrapped
@@ -26,6 +26,12 @@ _ABILITIES = {
 
 def _look_again(_preferences: bpy.types.AddonPreferences, _context: bpy.types.Context) -> None:
     runtime().environment.refresh(wishes())
+
+
+def _tell_session(_preferences: bpy.types.AddonPreferences, _context: bpy.types.Context) -> None:
+    session = runtime().session
+    if session is not None:
+        session.keep_model_for(keep_model_seconds())
 
 
 class DTEX_AP_preferences(bpy.types.AddonPreferences):
@@ -71,6 +77,14 @@ class DTEX_AP_preferences(bpy.types.AddonPreferences):
         description="A Python with PyTorch and diffusers, the folder of its environment, or a dream-textures program",
         subtype="FILE_PATH",
     )
+    keep_model: IntProperty(
+        name="Keep Model For",
+        description="Minutes without a job after which the generator lets go of its model's memory; 0 keeps it",
+        default=10,
+        min=0,
+        max=24 * 60,
+        update=_tell_session,
+    )
     show_sources: BoolProperty(
         name="Folder and Network", description="Where to install, and from where", options={"SKIP_SAVE"}
     )
@@ -94,6 +108,7 @@ def draw_page(layout: bpy.types.UILayout, preferences: DTEX_AP_preferences, widt
     draw_environment(layout.box(), desk, width)
     draw_sources(layout, preferences, desk, width)
     draw_existing(layout, preferences, desk, width)
+    layout.prop(preferences, "keep_model")
     _draw_process(layout, width)
 
 
@@ -112,6 +127,7 @@ def _draw_process(layout: bpy.types.UILayout, width: int) -> None:
     row = layout.row()
     row.operator("dtex.start_generator", icon="PLAY")
     row.operator("dtex.stop_generator", icon="SNAP_FACE")
+    row.operator("dtex.release_memory", icon="TRASH")
     row.operator("dtex.copy_report", icon="COPYDOWN")
 
 

@@ -72,6 +72,18 @@ def test_a_silent_one_without_a_job_is_ended_too(fake: FakeSession) -> None:
     )
 
 
+def test_one_that_fell_silent_while_nobody_looked_gets_no_job(fake: FakeSession, tmp_path: Path) -> None:
+    session = fake("ok", silence=2.0, mercy=0.2)
+    run(session)
+    assert session.pid is not None
+    os.kill(session.pid, signal.SIGSTOP)
+    time.sleep(1.0)
+    asked = time.monotonic()
+    assert isinstance(run(session)[-1], protocol.Finished)
+    assert time.monotonic() - asked < 10
+    assert starts(tmp_path) == 2
+
+
 def test_a_restart_that_fails_is_tried_again_and_then_given_up(fake: FakeSession, tmp_path: Path) -> None:
     session = fake("dies later", backoff=0.05, restarts=3)
     failed = run(session)[-1]
