@@ -217,10 +217,10 @@ class Session:
 
     def _distrust_idle(self) -> None:
         """An idle generator that has not been heard for long is not given another job; nobody was waiting for it."""
-        patience = self._limits.silence / _IDLE_SHARE
-        if self._child is not None and self._hello is not None and not self._line:
-            if time.monotonic() - self._child.heard > patience:
-                self._condemn(Verdict(faults.silence(patience), blameless=True))
+        child, patience = self._child, self._limits.silence / _IDLE_SHARE
+        idle = child is not None and self._hello is not None and not self._line
+        if child is not None and idle and time.monotonic() - child.heard > patience:
+            self._condemn(Verdict(faults.silence(patience), blameless=True))
 
     def _take_arrivals(self, patience: float) -> None:
         while self._child is not None:
