@@ -56,13 +56,13 @@ class Offer:
         """What became of it, in a few words."""
         count = self.entry.request.count
         if self.finished:
-            return "Finished" if count == 1 else f"{count} finished"
+            return "finished" if count == 1 else f"{count} finished"
         if self.entry.failure:
             return self.entry.failure
         made = f", {len(self.whole)} of {count} made" if count > 1 and self.whole else ""
         if self.entry.tries > 1:
-            return f"Was being made each of {self.entry.tries} times that Blender closed{made}"
-        return f"{'Was being made' if self.entry.tries else 'Was waiting'}{made}"
+            return f"was being made each of {self.entry.tries} times that Blender closed{made}"
+        return f"{'was being made' if self.entry.tries else 'was waiting'}{made}"
 
 
 def heading(offers: list[Offer]) -> str:

@@ -45,7 +45,7 @@ def drain() -> bool:
         editors.redraw_all()
     elif events or is_reading or _status_changed():
         editors.redraw_panels()
-    return state.board.active is not None or is_reading or any(_is_waiting(job) for job in state.board)
+    return state.board.active is not None or is_reading or any(is_waiting(job) for job in state.board)
 
 
 def take(event: protocol.Event) -> None:
@@ -84,6 +84,11 @@ def deliver_job(job: Job) -> None:
         job.traceback = traceback.format_exc()
 
 
+def is_unplaced(job: Job) -> bool:
+    """Whether a job is over and has results that are not yet in any file."""
+    return is_for_other_file(job) or (is_waiting(job) and bool(job.target.indices))  # type: ignore[union-attr]
+
+
 def is_for_other_file(job: Job) -> bool:
     """Whether a job has results for a file that is no longer open."""
     delivery = job.target
@@ -108,8 +113,8 @@ def may_change_data() -> bool:
     )
 
 
-def _is_waiting(job: Job) -> bool:
-    """Whether a job is over and its results have yet to be put into this file."""
+def is_waiting(job: Job) -> bool:
+    """Whether a job is over and has yet to be settled in this file."""
     delivery = job.target
     return (
         isinstance(delivery, Delivery)
@@ -120,7 +125,7 @@ def _is_waiting(job: Job) -> bool:
 
 
 def _is_due(job: Job) -> bool:
-    return _is_waiting(job) and isinstance(job.target, Delivery) and job.target.ready
+    return is_waiting(job) and isinstance(job.target, Delivery) and job.target.ready
 
 
 def _status_changed() -> bool:

@@ -100,7 +100,7 @@ def _tell(operator: bpy.types.Operator, job: Job) -> set[str]:
 def _forget_delivered(state: Runtime) -> None:
     """Let go of the pixels of earlier jobs, but for those that are not placed yet; what was not made stays in words."""
     for job in state.board:
-        if not job.over or pump.is_for_other_file(job):
+        if not job.over or pump.is_unplaced(job):
             continue
         preview.forget(*(preview.key_of(job.id, index) for index in job.indices))
         if job.not_made and isinstance(job.target, Delivery):

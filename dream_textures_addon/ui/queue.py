@@ -118,18 +118,17 @@ def _draw_offers(
         icon = preview.icon(preview.key_of(offer.id, offer.whole[0])) if offer.whole else 0
         if icon:
             column.template_icon(icon_value=icon, scale=_PICTURE_SCALE)
-        column.label(text=offer.entry.title)
-        wrapped(column, "Reading" if offer.busy else offer.line, width)
+        wrapped(column, f"{offer.entry.title}: {'reading' if offer.busy else offer.line}", width)
         if offer.problem:
             wrapped(column, offer.problem, width, "ERROR")
         draw(column.row(align=True), offer)
     if len(offers) > MAX_ROWS:
         box.label(text=f"and {len(offers) - MAX_ROWS} more")
-    row = box.row(align=True)
-    if not offers[0].finished:
-        row.operator("dtex.resume_jobs", text="Resume All" if len(offers) > 1 else "Resume", icon="PLAY")
-    if len(offers) > 1 or not offers[0].finished:
-        discard = row.operator("dtex.discard_jobs", text="Discard All" if len(offers) > 1 else "Discard")
+    if len(offers) > 1:
+        row = box.row(align=True)
+        if not offers[0].finished:
+            row.operator("dtex.resume_jobs", text="Resume All", icon="PLAY")
+        discard = row.operator("dtex.discard_jobs", text="Discard All")
         discard.group = "finished" if offers[0].finished else "unfinished"
 
 

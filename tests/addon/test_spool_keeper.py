@@ -242,11 +242,11 @@ ALL = {(index, name) for index in (0, 1) for name in ("basecolor", "height")}
 
 
 def test_offers_say_what_became_of_them() -> None:
-    assert offer(Stage.WAITING).line == "Was waiting"
-    assert offer(Stage.RUNNING, tries=1).line == "Was being made"
+    assert offer(Stage.WAITING).line == "was waiting"
+    assert offer(Stage.RUNNING, tries=1).line == "was being made"
     assert "3 times" in offer(Stage.RUNNING, tries=3).line
     some = offer(Stage.RUNNING, ALL - {(1, "height")}, tries=1)
-    assert (some.whole, some.finished, some.line) == ([0], False, "Was being made, 1 of 2 made")
+    assert (some.whole, some.finished, some.line) == ([0], False, "was being made, 1 of 2 made")
     done = offer(Stage.DONE, ALL)
     assert (done.finished, done.line) == (True, "2 finished")
     assert not offer(Stage.DONE, ALL - {(0, "basecolor")}).finished, "what cannot be read must be made again"

@@ -159,6 +159,26 @@ def test_what_failed_with_its_source_is_made_after_all(
     assert own_nodes(cube.active_material)["normal"].image.size[0] == 64
 
 
+def test_a_job_that_ends_its_generator_twice_is_set_aside_and_can_be_tried_again(
+    cube: bpy.types.Object, runtime: Any, start: Callable[..., Any], drain: Callable[..., None]
+) -> None:
+    job = start(prompt="red bricks", width=1024, height=1024, count=1)
+    behind = start(prompt="blue tiles", target="new", **SHORT)
+    for deaths in (1, 2):
+        drain(lambda: job.begun and runtime.session.pid is not None and runtime.session.hello is not None)
+        job.begun = False
+        runtime.session._child.kill()
+        drain(lambda: job.over or len(job.notices) == deaths)  # noqa: B023
+    drain(lambda: behind.target.settled)
+    assert (job.state.value, behind.state.value) == ("failed", "done"), "the others go on"
+    panel = drawn(width=4000)
+    assert job.failure.rstrip(".") in " ".join(panel.texts)
+    assert {"dtex.retry: ", "dtex.copy_report"} <= set(panel.operators)
+    assert job.failure in submodule("operators.copy_report").report_text(runtime, job.id)
+    assert bpy.ops.dtex.retry(job=job.id) == {"FINISHED"}
+    assert any(image.name.startswith("red-bricks") for image in bpy.data.images)
+
+
 def test_what_was_not_made_stays_in_the_list_but_does_not_pile_up(
     cube: bpy.types.Object, runtime: Any, start: Callable[..., Any], drain: Callable[..., None]
 ) -> None:
@@ -172,6 +192,22 @@ def test_what_was_not_made_stays_in_the_list_but_does_not_pile_up(
         f"bricks {number}" for number in range(3, limit + 3)
     ]
     drain(lambda: runtime.board.latest.target.settled)
+
+
+def test_a_texture_that_is_not_placed_yet_survives_the_next_generate(
+    cube: bpy.types.Object,
+    runtime: Any,
+    start: Callable[..., Any],
+    drain: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(submodule("pump"), "may_change_data", lambda: False)  # the artist drags something
+        first = start(prompt="red bricks", **SHORT)
+        drain(lambda: first.over)
+        second = start(prompt="blue tiles", target="new", **SHORT)
+    drain(lambda: first.target.settled and second.target.settled)
+    assert {image.name.partition("_")[0] for image in bpy.data.images} >= {"red-bricks", "blue-tiles"}
 
 
 def test_a_texture_for_another_file_waits_and_can_be_placed(

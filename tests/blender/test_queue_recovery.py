@@ -18,7 +18,7 @@ from typing import Any
 import bpy
 import pytest
 
-from .conftest import MODULE, RESOURCES, own_nodes, submodule
+from .conftest import MODULE, RESOURCES, ROOT, own_nodes, submodule
 from .test_panels import drawn
 from .test_queue import SHORT, is_running
 
@@ -57,9 +57,9 @@ def test_a_killed_blender_loses_no_job(installed: ModuleType, tmp_path: Path) ->
     assert second.returncode == 0, output
     answer = json.loads(output.splitlines()[-1])
     assert answer["offers"] == {
-        "red bricks": [True, "Finished"],
-        "blue tiles": [False, "Was being made"],
-        "oak planks": [False, "Was waiting"],
+        "red bricks": [True, "finished"],
+        "blue tiles": [False, "was being made"],
+        "oak planks": [False, "was waiting"],
     }
     assert {"blue-tiles_2_basecolor", "oak-planks_3_basecolor"} <= set(answer["images"])
     assert "oak-planks_3_normal" in answer["resumed"], "the last one was for a new material of the cube"
@@ -71,12 +71,20 @@ def test_a_killed_blender_loses_no_job(installed: ModuleType, tmp_path: Path) ->
 
 
 @pytest.fixture
-def reenable(installed: ModuleType) -> Iterator[Callable[[], Any]]:
-    """Disables the add-on and enables it again, as an update does; the new runtime."""
+def reenable(installed: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
+    """Disables the add-on and enables it again, or installs it once more over itself; the new runtime."""
 
-    def again() -> Any:
-        bpy.ops.preferences.addon_disable(module=MODULE)
-        bpy.ops.preferences.addon_enable(module=MODULE)
+    def again(update: bool = False) -> Any:
+        if update:
+            folder = tmp_path_factory.mktemp("update")
+            subprocess.run([sys.executable, str(ROOT / "build_addon.py"), "--out", str(folder)], check=True)
+            (built,) = folder.glob("*.zip")
+            bpy.ops.extensions.package_install_files(
+                filepath=str(built), repo="user_default", enable_on_install=True, overwrite=True
+            )
+        else:
+            bpy.ops.preferences.addon_disable(module=MODULE)
+            bpy.ops.preferences.addon_enable(module=MODULE)
         bpy.ops.dtex.find_jobs()
         return submodule("runtime_state").runtime()
 
@@ -85,12 +93,14 @@ def reenable(installed: ModuleType) -> Iterator[Callable[[], Any]]:
         bpy.ops.dtex.discard_jobs(group=group)
 
 
-def test_disabled_in_mid_run_nothing_is_lost_and_no_process_is_left(
+@pytest.mark.parametrize("update", [False, True], ids=["disabled", "updated"])
+def test_in_mid_run_nothing_is_lost_and_no_process_is_left(
+    update: bool,
     scene: bpy.types.Scene,
     runtime: Any,
     start: Callable[..., Any],
     drain: Callable[..., None],
-    reenable: Callable[[], Any],
+    reenable: Callable[..., Any],
 ) -> None:
     done = start(prompt="grey sand", seed=5, **SHORT)
     bpy.ops.wm.read_homefile(use_factory_startup=True)
@@ -99,7 +109,8 @@ def test_disabled_in_mid_run_nothing_is_lost_and_no_process_is_left(
     job = start(prompt="red bricks", random_seed=False, seed=7, **large)
     drain(is_running(job))
     generator = runtime.session.pid
-    state = reenable()
+    state = reenable(update)
+    assert state is not runtime
     assert not alive(generator)
     assert {offer.entry.title: offer.finished for offer in state.offers} == {
         "grey sand": True,
@@ -108,7 +119,7 @@ def test_disabled_in_mid_run_nothing_is_lost_and_no_process_is_left(
     panel = drawn(width=1000)
     assert "1 texture was finished but not placed when Blender closed." in panel.texts
     assert "1 texture was not finished when Blender closed." in panel.texts
-    assert "Was being made" in panel.texts
+    assert "red bricks: was being made" in panel.texts
     assert {"dtex.resume_jobs", "dtex.place_job: Apply to Active", "dtex.save_maps: Save Maps"} <= set(
         panel.operators
     )
@@ -127,7 +138,7 @@ def test_offers_can_be_saved_or_discarded(
     scene: bpy.types.Scene,
     start: Callable[..., Any],
     drain: Callable[..., None],
-    reenable: Callable[[], Any],
+    reenable: Callable[..., Any],
     tmp_path: Path,
 ) -> None:
     done = start(prompt="grey sand", seed=5, **SHORT)
@@ -144,7 +155,7 @@ def test_offers_can_be_saved_or_discarded(
 def test_for_another_file_it_is_made_and_waits(
     scene: bpy.types.Scene,
     start: Callable[..., Any],
-    reenable: Callable[[], Any],
+    reenable: Callable[..., Any],
     tmp_path: Path,
 ) -> None:
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "wall.blend"))
@@ -158,7 +169,7 @@ def test_for_another_file_it_is_made_and_waits(
 
 
 def test_what_was_kept_by_a_stranger_is_refused_in_a_sentence(
-    scene: bpy.types.Scene, runtime: Any, reenable: Callable[[], Any]
+    scene: bpy.types.Scene, runtime: Any, reenable: Callable[..., Any]
 ) -> None:
     entries, protocol = submodule("spool_entry"), submodule("wire").protocol
     for number, plan in enumerate(({}, {"kind": "material"}, {"kind": "rocket"})):
