@@ -26,6 +26,8 @@ from .events import Ending, Events, Progress
 _MAX_LINE = 1 << 16
 _CHUNK = 1 << 16
 _TICK_SECONDS = 0.1
+_RESUME = "Try again; what was done already is kept. The log says how far it came."
+_LOOK = "Try again. Check This Computer may know the reason."
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Run:
         self, command: Command, what: str, *, document: bool = False, limits: RunLimits | None = None
     ) -> None:
         self.what = what
+        self._advice = _LOOK if document else _RESUME
         self._limits = limits or (SHORT if document else RunLimits())
         self._events = Events(document)
         self._printed = LineBuffer()
@@ -185,7 +188,7 @@ class Run:
                     Ending.failure(
                         "silent",
                         f"{self.what} {words} {_duration(limit)} and was ended.",
-                        "Try again; what was done already is kept. The log says how far it came.",
+                        self._advice,
                     ),
                     now,
                 )
@@ -205,11 +208,11 @@ class Run:
         if stop is not None and stop.ending is not None:
             return stop.ending
         last = next((line for line in reversed(self.printed) if line.strip()), "")
-        quote = f" Its last line was: {last[:200]}" if last else ""
+        quote = f' Its last words were "{last.strip()[:200]}".' if last else ""
         return Ending.failure(
             "died",
             f"{self.what} ended without a result (exit code {returncode}).{quote}",
-            "Try again; what was done already is kept. The log says how far it came.",
+            self._advice,
         )
 
     def _close_stdin(self) -> None:
@@ -247,4 +250,7 @@ class Run:
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds / 60:g} minutes" if seconds >= 60 else f"{seconds:g} seconds"
+    for unit, size in (("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} seconds"

@@ -117,7 +117,7 @@ def set_up() -> None:
 
 def plan() -> None:
     if mode == "no plan":
-        print("Traceback and so on", file=sys.stderr)
+        print("ImportError: nothing to import", file=sys.stderr)
         os._exit(1)
     full = mode == "no space"
     report = {

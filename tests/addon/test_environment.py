@@ -23,11 +23,19 @@ from dream_textures_addon.environment.commands import (
 )
 from dream_textures_addon.environment.desk import Desk, Task
 from dream_textures_addon.environment.events import Ending
-from dream_textures_addon.environment.run import RunLimits
+from dream_textures_addon.environment.run import RunLimits, _duration
+from dream_textures_addon.environment.words import state_lines
+from tests.faults import ends
 
 from .setup_stage import Stage
 
 HURRIED = RunLimits(silence=20.0, total=30.0, patience=0.5, linger=0.5)
+CANCELLED = {
+    "slow": "in the middle of a download",
+    "hangs": "and hangs",
+    "deaf": "and heeds neither the end of its input nor a signal",
+    "flood": "and prints without end",
+}
 KINDS = (
     "no_space", "offline", "network", "hash", "permission", "busy", "cancelled", "python", "broken", "internal",
 )  # fmt: skip
@@ -136,6 +144,11 @@ def test_settings_of_pip_and_uv_pass_and_those_of_another_python_do_not(
     assert seen["PYTHONPATH"] is None
 
 
+def test_the_limits_that_an_artist_meets_are_said_in_minutes_and_hours() -> None:
+    limits = RunLimits()
+    assert (_duration(limits.silence), _duration(limits.total)) == ("10 minutes", "6 hours")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_failure_keeps_its_sentence_and_advice(stage: Stage, desk: Desk, kind: str) -> None:
     stage.mode(f"fails {kind}")
@@ -154,15 +167,17 @@ def test_silence_is_noticed_and_ends_in_a_sentence(stage: Stage) -> None:
     assert "said nothing for 0.5 seconds" in ending.message
     assert ending.advice
     assert stage.all_gone()
+    ends("Set-up", "It says nothing any more", "ended by the add-on, to be resumed", ending.sentences)
 
 
 def test_no_set_up_runs_for_ever_however_much_it_says(stage: Stage) -> None:
     stage.mode("flood")
-    desk = stage.desk(RunLimits(total=1.0, patience=0.3, linger=0.3))
+    desk = stage.desk(RunLimits(total=1.5, patience=0.3, linger=0.3))
     ending = done(desk, Task.SET_UP, stage.wishes())
     assert ending.kind == "silent"
-    assert "was not done after 1 seconds" in ending.message
+    assert "was not done after 1.5 seconds" in ending.message
     assert stage.all_gone()
+    ends("Set-up", "It prints without end", "ended by the add-on, to be resumed", ending.sentences)
 
 
 def test_a_death_quotes_the_last_words(stage: Stage, desk: Desk) -> None:
@@ -171,12 +186,14 @@ def test_a_death_quotes_the_last_words(stage: Stage, desk: Desk) -> None:
     assert ending.kind == "died"
     assert "exit code 9" in ending.message
     assert "MemoryError: no more of it" in ending.message
+    ends("Set-up", "Its process dies", "to be resumed", ending.sentences)
 
 
 def test_garbage_between_the_lines_is_passed_over(stage: Stage, desk: Desk) -> None:
     stage.mode("garbage")
     assert done(desk, Task.SET_UP, stage.wishes()).ok
     assert desk.refresh(stage.wishes()).state is EnvironmentState.READY
+    ends("Set-up", "Garbage among what it says", "passed over; ready")
 
 
 def test_a_child_that_holds_the_pipes_holds_up_nobody(stage: Stage, desk: Desk) -> None:
@@ -184,9 +201,10 @@ def test_a_child_that_holds_the_pipes_holds_up_nobody(stage: Stage, desk: Desk) 
     begun = time.monotonic()
     assert done(desk, Task.SET_UP, stage.wishes()).ok
     assert time.monotonic() - begun < 15
+    ends("Set-up", "A program that it started keeps its pipes open", "not waited for; ready")
 
 
-@pytest.mark.parametrize("mode", ["slow", "hangs", "deaf", "flood"])
+@pytest.mark.parametrize("mode", CANCELLED)
 def test_cancelling_ends_it_without_waiting_here(stage: Stage, desk: Desk, mode: str) -> None:
     stage.mode(mode)
     desk.begin(Task.SET_UP, stage.wishes(), lambda _ending: None)
@@ -199,6 +217,8 @@ def test_cancelling_ends_it_without_waiting_here(stage: Stage, desk: Desk, mode:
     assert desk.trouble is None
     assert stage.all_gone()
     assert desk.refresh(stage.wishes()).state is EnvironmentState.INCOMPLETE
+    (_, sentence), *_ = state_lines(desk.found)
+    ends("Set-up", f"It is cancelled, {CANCELLED[mode]}", "no process left, to be resumed", sentence)
 
 
 @pytest.mark.parametrize("mode", ["slow", "deaf"])
@@ -219,11 +239,13 @@ def test_closing_blender_leaves_no_process_and_an_unfinished_set_up(
     assert desk.refresh(stage.wishes()).state is EnvironmentState.READY
 
 
-def test_an_interrupted_blender_takes_the_set_up_with_it(stage: Stage) -> None:
+def test_an_interrupted_blender_takes_the_set_up_with_it(stage: Stage, desk: Desk) -> None:
     """Blender is killed, so that nobody closes anything: the end of stdin is what the set-up notices."""
     stage.mode("slow")
     stage.start_and_die()
     assert stage.all_gone(seconds=10.0)
+    (_, sentence), *_ = state_lines(desk.refresh(stage.wishes()))
+    ends("Set-up", "Blender is killed while it runs", "no process left, to be resumed", sentence)
 
 
 def test_a_plan_writes_nothing_and_says_what_it_takes(stage: Stage, desk: Desk) -> None:
@@ -246,6 +268,7 @@ def test_without_a_plan_there_is_a_sentence(stage: Stage, desk: Desk) -> None:
     assert not ending.ok
     assert ending.message.startswith("Looking at this computer ended without a result")
     assert desk.trouble == ending
+    ends("Set-up", "What it would take cannot be found out", "nothing is begun", ending.sentences)
 
 
 def test_removing_goes_back_to_absent(stage: Stage, desk: Desk) -> None:
@@ -276,6 +299,7 @@ def test_a_python_that_cannot_be_started_is_an_ending_too(stage: Stage) -> None:
     tool = Tool(str(stage.folder / "no-python"), stage.runtime, os.environ)
     ending = done(Desk(tool, stage.folder), Task.SET_UP, stage.wishes())
     assert ending.kind == "not_started"
+    ends("Set-up", "It cannot be started", "nothing is begun", ending.sentences)
     assert "could not be started" in ending.message
 
 

@@ -17,6 +17,7 @@ import bpy
 import pytest
 
 from tests.addon.setup_stage import Stage
+from tests.faults import ends
 
 from .conftest import MODULE, submodule
 from .recorder import Recorder
@@ -182,6 +183,12 @@ def test_without_online_access_nothing_is_fetched_and_the_tooltip_says_where_to_
     with pytest.raises(RuntimeError, match=OFFLINE):
         bpy.ops.dtex.setup_generator()
     assert not stage.starts()
+    ends(
+        "Set-up",
+        "Blender's online access is off",
+        "nothing is begun",
+        submodule("environment.wishes").why_not(),
+    )
 
 
 def test_a_blender_started_offline_is_not_told_to_look_for_a_switch(
@@ -262,6 +269,13 @@ def test_a_python_that_lacks_something_is_taken_only_if_the_artist_insists(stage
     with pytest.raises(RuntimeError, match=r"Something is missing\. Install it, or use Set Up Generator\."):
         bpy.ops.dtex.use_existing_python(filepath=sys.executable)
     assert not preferences().python_path
+    sentence = submodule("runtime_state").runtime().environment.checked.sentences
+    ends(
+        "Set-up",
+        "Use Existing Python names one that lacks something",
+        "not used unless insisted on",
+        sentence,
+    )
     assert "It lacks diffusers>=0.35" in page()
     assert "dtex.use_existing_python: Use It Anyway" in preferences_drawn().operators
     assert bpy.ops.dtex.use_existing_python(filepath=sys.executable, insist=True) == {"FINISHED"}
@@ -306,8 +320,10 @@ def test_a_model_without_torch_leads_to_the_set_up(stage: Stage, scene: bpy.type
 
 def test_a_job_that_needs_torch_says_which_button_to_press(scene: bpy.types.Scene, tmp_path: Path) -> None:
     (tmp_path / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
-    with pytest.raises(RuntimeError, match=r"lacks them\. In Blender, press Set Up Generator"):
+    with pytest.raises(RuntimeError, match=r"lacks them\. In Blender, press Set Up Generator") as caught:
         bpy.ops.dtex.generate(prompt="red brick", model=str(tmp_path), width=64, height=64)
+    sentence = str(caught.value).removeprefix("Error: ").splitlines()[0]
+    ends("Set-up", "A diffusion model is used before it", "the job fails, the generator lives", sentence)
 
 
 def test_a_damaged_environment_is_noticed_at_the_next_start_and_can_be_repaired(stage: Stage) -> None:
@@ -317,6 +333,25 @@ def test_a_damaged_environment_is_noticed_at_the_next_start_and_can_be_repaired(
     assert submodule("runtime_state").runtime().launch().command[0] == sys.executable
     assert "Damaged" in page()
     assert "dtex.setup_generator: Repair Generator" in preferences_drawn().operators
+    (_, sentence), *_ = submodule("environment.words").state_lines(
+        submodule("runtime_state").runtime().environment.found
+    )
+    ends("Set-up", "Its Python is deleted", "Blender's own Python is used, to be repaired", sentence)
+
+
+def test_what_was_made_for_another_version_works_until_it_is_updated(stage: Stage) -> None:
+    stage.mode("normal")
+    bpy.ops.dtex.setup_generator()
+    locks = stage.runtime / "generator" / "environment" / "locks"
+    locks.mkdir(parents=True)
+    (locks / "linux-x86_64-cpu.txt").write_text("torch==3\n")
+    commands = submodule("environment.commands")
+    commands._wanted.cache_clear()  # as in the Blender that starts with the new version
+    launch = submodule("runtime_state").runtime().launch()
+    commands._wanted.cache_clear()
+    assert Path(launch.command[0]).is_relative_to(stage.folder)
+    assert "Works, but was made for another version" in page()
+    assert "dtex.setup_generator: Update Generator" in preferences_drawn().operators
 
 
 def test_disabling_the_add_on_ends_a_set_up_which_can_be_resumed(

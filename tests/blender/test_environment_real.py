@@ -7,6 +7,7 @@ It installs PyTorch, which takes minutes; one version of Blender stands for all,
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,11 @@ def environment(installed: Any, tmp_path_factory: pytest.TempPathFactory) -> Ite
     preferences.environment_folder = str(tmp_path_factory.mktemp("set up") / "Générateur")
     preferences.accelerator = "cpu"
     bpy.context.preferences.system.use_online_access = True
+    bpy.ops.dtex.generate(prompt="red bricks", width=32)
+    before = submodule("runtime_state").runtime().session
+    assert before.launch.command[0] == sys.executable, "a generator runs already when the set-up begins"
     assert bpy.ops.dtex.setup_generator() == {"FINISHED"}
+    assert before.pid is None, "and is idle no longer than that"
     yield submodule("runtime_state").runtime().environment.found
     if bpy.ops.dtex.remove_generator.poll():
         bpy.ops.dtex.remove_generator()
