@@ -64,7 +64,8 @@ def of_uv(doing: str, lines: Sequence[str], folder: Path, offline: bool) -> Fail
         if re.search(pattern, text, re.IGNORECASE):
             if kind == "network" and offline:
                 break
-            return Failure(kind, message.format(doing=doing, folder=folder, cause=cause), advice)
+            said = message.format(doing=doing, folder=folder, cause=cause, host=_host(text))
+            return Failure(kind, said, advice)
     if offline:
         return Failure(
             "offline",
@@ -82,6 +83,11 @@ def _cause(lines: Sequence[str]) -> str:
     )
     text = found[0].strip()[:300]
     return text if text.endswith(".") else f"{text}."
+
+
+def _host(text: str) -> str:
+    found = re.search(r"https?://(?:[^/@\s]*@)?([^/:\s`]+)", text)
+    return f" from {found[1]}" if found else ""
 
 
 _KNOWN = (
@@ -118,7 +124,7 @@ _KNOWN = (
     (
         "network",
         r"dns error|connection refused|client error|timed out|timeout|connect|error sending|error decoding|50\d ",
-        "{doing}: the download failed. {cause}",
+        "{doing}: the download{host} failed. {cause}",
         "Check the connection and try again: what was downloaded is kept.",
     ),
     (

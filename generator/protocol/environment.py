@@ -89,7 +89,10 @@ def read_marker(folder: Path) -> dict[str, Any]:
         data = stream.read(MAX_MARKER_BYTES + 1)
     if len(data) > MAX_MARKER_BYTES:
         raise ValueError("it is far too long")
-    said = json.loads(data.decode("utf-8"))
+    try:
+        said = json.loads(data.decode("utf-8"))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
     if not isinstance(said, dict) or said.get("format") != MARKER_FORMAT:
         raise ValueError("it is of another format")
     for name in ("state", "python", "environment", "accelerator", "version", "locks", "problem"):
