@@ -21,6 +21,9 @@ from .spool_entry import SpoolEntry, Stage
 from .wire import protocol
 
 CLOSE_SECONDS = 10.0
+MAX_PENDING_BYTES = 1 << 30
+"""So many bytes may wait for a slow disk; further results are not kept there."""
+_ALL_THE_SAME = "They are made all the same."
 _T = TypeVar("_T")
 
 
@@ -43,6 +46,8 @@ class Keeper:
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._entries: dict[str, SpoolEntry] = {}
+        # Each is counted by one thread alone: what was asked to be written, and what was.
+        self._queued = self._written = 0
 
     @property
     def folder(self) -> Path:
@@ -76,7 +81,7 @@ class Keeper:
             case protocol.Loading() | protocol.Step() if entry.stage is Stage.WAITING:
                 self._note(replace(entry, stage=Stage.RUNNING, tries=entry.tries + 1, version=version))
             case protocol.Result():
-                self._try(entry.id, lambda: self._spool.add_result(event))
+                self._add_result(event)
             case protocol.Finished():
                 self._note(replace(entry, stage=Stage.DONE, version=version))
             case protocol.Failed():
@@ -133,6 +138,21 @@ class Keeper:
         self._thread = None
         self._entries.clear()
 
+    def _add_result(self, result: protocol.Result) -> None:
+        size = len(result.image.data)
+        if self._queued - self._written + size > MAX_PENDING_BYTES:
+            self.trouble = (
+                f"Textures are not kept on disk until they are placed: it is too slow. {_ALL_THE_SAME}"
+            )
+            return
+        self._queued += size
+
+        def written() -> None:
+            self._written += size
+
+        self._try(result.job, lambda: self._spool.add_result(result))
+        self._call(written)
+
     def _note(self, entry: SpoolEntry) -> None:
         self._entries[entry.id] = entry
         self._try(entry.id, lambda: self._spool.update(entry))
@@ -172,7 +192,4 @@ class Keeper:
 
 
 def _unkept(error: OSError) -> str:
-    return (
-        f"Textures are not kept on disk until they are placed: {error.strerror or error}. "
-        "They are made all the same."
-    )
+    return f"Textures are not kept on disk until they are placed: {error.strerror or error}. {_ALL_THE_SAME}"

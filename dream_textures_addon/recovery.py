@@ -7,6 +7,7 @@ The disk is read on the keeper's thread; `advance` takes what came of that, at e
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Iterable
 from concurrent.futures import Future
 from functools import partial
@@ -103,6 +104,10 @@ def _take_up(offer: Offer) -> None:
         offer.problem = f"What was kept on disk cannot be read: {error.strerror or error}."
     except LaunchError as error:
         offer.problem = f"{error} {error.advice}".strip()
+    except Exception as error:
+        # The last line of defence, as on delivery: an exception would end the timer.
+        offer.problem = f"This cannot be taken up ({error})."
+        traceback.print_exc()
 
 
 def _send(offer: Offer, source: protocol.Array | None) -> None:
@@ -146,7 +151,7 @@ def _advance_pictures() -> None:
         if not offer.picture.done():
             return
         key = preview.key_of(offer.id, offer.whole[0])
-        picture = None if offer.picture.exception() else offer.picture.result()
+        picture = offer.picture.result() if offer.picture.exception() is None else None
         if picture is not None and not preview.icon(key):
             preview.show(key, picture)
             offer.picture = Future()  # it is shown now: let go of the pixels

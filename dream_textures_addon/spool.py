@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .file_lock import FileLock, held
-from .spool_entry import EntryError, SpoolEntry
+from .spool_entry import EntryError, SpoolEntry, is_sound
 from .wire import protocol
 
 JOB, SOURCE, LOCK = "job.json", "source.frame", "lock"
@@ -155,11 +155,9 @@ class Spool:
             with contextlib.suppress(OSError, protocol.ProtocolError, protocol.RequestError):
                 with (self._folder(entry.id) / f"{index}-{name}.frame").open("rb") as stream:
                     result = protocol.receive(stream)
-                if isinstance(result, protocol.Result) and (result.job, result.index, result.map) == (
-                    entry.id,
-                    index,
-                    name,
-                ):
+                if not isinstance(result, protocol.Result) or not is_sound(result):
+                    continue
+                if (result.job, result.index, result.map) == (entry.id, index, name):
                     found.append(result)
         return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import enum
 import re
+import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -12,8 +13,10 @@ from typing import Any
 from .wire import protocol
 
 FORMAT = 1
+MAX_TITLE = 60
 _ID = re.compile(r"[0-9a-f]{32}")
 _MAX_TIME = 1e11
+_MAX_FIGURE = 1e30
 _MAX_TRIES = 1_000_000
 
 
@@ -94,8 +97,36 @@ class SpoolEntry:
 
 def title_of(request: protocol.Request) -> str:
     """A few words to tell one job from another: its prompt, else its source's name."""
-    words = " ".join(request.prompt.split())
-    return words or (request.source.name if request.source is not None else "") or request.task
+    words = (
+        request.prompt.strip() or (request.source.name if request.source is not None else "") or request.task
+    )
+    return textwrap.shorten(words, MAX_TITLE, placeholder="…") or f"{words[:MAX_TITLE]}…"
+
+
+def is_sound(result: protocol.Result) -> bool:
+    """Whether a result that was read from disk is one that can be shown and placed, as any that was received."""
+    image = result.image
+    flat = len(image.shape) == 2 or (len(image.shape) == 3 and image.shape[2] in (3, 4))
+    reports = [result.seams, {} if result.before is None else result.before]
+    try:
+        protocol.Request.from_json(result.recipe)
+    except protocol.RequestError:
+        return False
+    return (
+        flat
+        and image.dtype in ("uint8", "uint16")
+        and max(image.shape[:2]) <= protocol.MAX_SIZE
+        and all(isinstance(axis, dict) for report in reports for axis in report.values())
+        and all(
+            _is_figure(figure) for report in reports for axis in report.values() for figure in axis.values()
+        )
+    )
+
+
+def _is_figure(value: object) -> bool:
+    if isinstance(value, (int, float)):
+        return abs(value) <= _MAX_FIGURE
+    return value is None or isinstance(value, str)
 
 
 def _within(value: object, kinds: tuple[type, ...], largest: float) -> bool:

@@ -13,6 +13,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -305,6 +306,36 @@ def test_a_result_of_another_job_is_left_out(spool: Spool) -> None:
     (path,) = spool.root.rglob("0-basecolor.frame")
     path.rename(path.with_name("1-basecolor.frame"))
     assert spool.results(kept) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"image": protocol.Array("uint8", (48,), bytes(48))},
+        {"image": protocol.Array("uint8", (4, 4, 2), bytes(32))},
+        {"image": protocol.Array("float32", (2, 2), bytes(16))},
+        {"recipe": {}},
+        {"recipe": {"version": 1, "prompt": ["a list"]}},
+        {"seams": {"x": 5}},
+        {"seams": {"x": {"ratio": 10**400}}},
+        {"seams": {"x": {"ratio": [1]}}},
+        {"before": {"y": "none"}},
+    ],
+)
+def test_a_result_that_could_not_be_drawn_is_left_out(spool: Spool, changes: dict[str, Any]) -> None:
+    kept = entry()
+    spool.put(kept, PIXELS)
+    sound = result(kept.id)
+    spool.add_result(sound)
+    spool.add_result(replace(result(kept.id, 1), **changes))
+    assert spool.arrived(kept.id) == {(0, "basecolor"), (1, "basecolor")}
+    assert spool.results(kept) == [sound]
+
+
+def test_a_title_is_short() -> None:
+    assert entry(request=protocol.Request(prompt="  red \n brick ")).title == "red brick"
+    for words in ("brick " * 1000, "x" * 5000):
+        assert 0 < len(entry(request=protocol.Request(prompt=words)).title) <= 61
 
 
 @pytest.mark.parametrize("name", ["..", "../../etc", "", "A" * 32, "a" * 31, "lock"])

@@ -126,6 +126,24 @@ def test_nothing_it_is_asked_waits_for_a_slow_disk(keeper: Keeper) -> None:
     assert len(found_by_the_next(keeper).entries) == 1
 
 
+def test_what_waits_for_a_disk_that_hangs_does_not_fill_the_memory(
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = result("0" * 32)
+    monkeypatch.setattr("dream_textures_addon.keeper.MAX_PENDING_BYTES", 2 * len(one.image.data))
+    keeper.folder.mkdir()
+    kept = entry()
+    with held(keeper.folder / "lock", 1.0):
+        keeper.put(kept, PIXELS)
+        for index, name in ((0, "basecolor"), (0, "height"), (1, "basecolor")):
+            keeper.follow(result(kept.id, index, name))
+        assert "too slow" in keeper.trouble
+    settle(keeper)
+    keeper.follow(result(kept.id, 1, "height"))
+    left = found_by_the_next(keeper)
+    assert left.arrived[kept.id] == {(0, "basecolor"), (0, "height"), (1, "height")}
+
+
 def test_a_folder_that_cannot_be_written_is_said_once_and_costs_no_job(tmp_path: Path) -> None:
     (tmp_path / "jobs").write_text("in the way")
     keeper = Keeper(tmp_path / "jobs", UNLIMITED)

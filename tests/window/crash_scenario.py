@@ -97,7 +97,7 @@ def crash() -> hands.Steps:
     generate("oak planks", 256, 3)
     last = generate("rusty metal", 256, 4)
     yield from until(lambda: running.state.value == "running", 60, "the second texture")
-    yield from push("dtex.move_job", "Move Down", 0.8)
+    yield from push("dtex.move_job", "Move Down", 0.74)
     hands.photograph(f"{FOLDER}/queue.png")
     check("a click changes the order", state().board.waiting[0].title == last.title)
     write_down()
@@ -140,7 +140,7 @@ def reopen() -> hands.Steps:
     yield from until(lambda: state().offers, 30, "the offer of the Blender that was closed")
     check("what was being made when Blender was closed is offered", offered() == {"white marble": False})
     yield from hands.open_tab("Dream Textures")
-    yield from push("dtex.discard_jobs", "Discard", 0.88)
+    yield from push("dtex.discard_jobs", "Discard", 0.81)
     yield 0.5
     check("what is discarded is gone", not offered())
 
