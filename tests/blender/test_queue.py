@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,27 @@ def test_what_was_not_made_stays_in_the_list_but_does_not_pile_up(
         f"bricks {number}" for number in range(3, limit + 3)
     ]
     drain(lambda: runtime.board.latest.target.settled)
+
+
+def test_nothing_piles_up_over_many_jobs(
+    cube: bpy.types.Object, runtime: Any, start: Callable[..., Any], drain: Callable[..., None]
+) -> None:
+    def held() -> tuple[int, int, int, int]:
+        preview = submodule("preview")
+        files = [path for path in runtime.keeper.folder.rglob("*") if path.is_file()]
+        return len(runtime.board), len(preview._collection), threading.active_count(), len(files)
+
+    counts = []
+    for number in range(24):
+        job = start(prompt="red bricks", seed=number, width=32, height=32, count=1)
+        if number % 4 == 3:
+            bpy.ops.dtex.cancel(job=job.id)
+        drain(lambda: job.over and (job.target.settled or job.state.value == "cancelled"))  # noqa: B023
+        bpy.ops.dtex.discard_jobs(group="not_made")
+        kept(runtime)
+        counts.append(held())
+    assert set(counts[12:]) <= set(counts[:12])
+    assert not runtime.keeper._entries
 
 
 def test_a_texture_that_is_not_placed_yet_survives_the_next_generate(
