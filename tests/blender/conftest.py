@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -29,6 +29,8 @@ os.environ.pop("DREAM_TEXTURES_PYTHON", None)
 
 import bpy  # noqa: E402
 import numpy as np  # noqa: E402
+
+from tests.addon.setup_stage import Stage  # noqa: E402
 
 SIZE = 128
 
@@ -137,6 +139,53 @@ def generator_python(installed: ModuleType) -> Iterator[Callable[[str], None]]:
 
     yield choose
     preferences.python_path = ""
+
+
+def preferences() -> Any:
+    """The add-on's own."""
+    return bpy.context.preferences.addons[MODULE].preferences
+
+
+def online(allowed: bool) -> None:
+    """Blender's own switch."""
+    bpy.context.preferences.system.use_online_access = allowed
+    assert bpy.app.online_access is allowed
+
+
+@pytest.fixture
+def stage(installed: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    """The add-on with the fake set-up in the generator's place and a folder of its own; all is put back."""
+    for name in submodule("environment.commands").WHEEL_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    stage = Stage(tmp_path)
+    desk = submodule("runtime_state").runtime().environment
+    tool = desk.tool
+    desk.tool = submodule("environment.commands").Tool(sys.executable, stage.runtime, os.environ)
+    preferences().environment_folder = str(stage.folder)
+    online(True)
+    yield stage
+    desk = submodule("runtime_state").runtime().environment
+    desk.close()
+    desk.tool, desk.trouble, desk.checked, desk.findings, desk.plan = tool, None, None, None, None
+    for name in ("environment_folder", "python_path", "wheels"):
+        setattr(preferences(), name, "")
+    online(False)
+
+
+@pytest.fixture
+def background(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Press a button as in a window: it returns at once. Gives what the timer does, until nothing runs."""
+    watch = submodule("environment.watch")
+    windowed = SimpleNamespace(background=False, timers=bpy.app.timers)
+    monkeypatch.setattr(watch, "bpy", SimpleNamespace(app=windowed, context=bpy.context))
+
+    def settle(until: Callable[[], bool] | None = None) -> None:
+        end = time.monotonic() + 20
+        while watch._tick() is not None and not (until and until()):
+            assert time.monotonic() < end, "waited in vain"
+            time.sleep(0.01)
+
+    return settle
 
 
 def image_pixels(image: bpy.types.Image) -> np.ndarray:

@@ -35,6 +35,11 @@ def preferences_drawn(width: int = 900) -> Recorder:
     return recorder
 
 
+def page() -> str:
+    """The text of that page."""
+    return "\n".join(preferences_drawn().texts)
+
+
 def _functions(kind: type) -> dict[str, Any]:
     """The panel's own drawing, without Blender's class around it."""
     mixin = next(base for base in kind.__mro__ if base.__name__ == "SidebarPanel")
