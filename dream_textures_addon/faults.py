@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from .launch import Launch
 from .wire import protocol
@@ -114,14 +114,6 @@ def how_it_ended(returncode: int | None) -> str:
     if returncode > 0xFFFF:
         return f"it crashed with the Windows error 0x{returncode:08X}"
     return f"it ended with exit code {returncode}"
-
-
-def explained(failed: protocol.Failed) -> protocol.Failed:
-    """A failure that the generator did not foresee, with advice where its cause is a known one."""
-    if failed.kind != "internal":
-        return failed
-    known = protocol.known_errors.advice_for(failed.message, failed.traceback)
-    return replace(failed, advice=known) if known else failed
 
 
 def _known(because: str, log: Sequence[str]) -> str:

@@ -262,7 +262,7 @@ class Session:
             return  # the last words about a job that was given up here
         if isinstance(event, _OVER):
             self._restarts = 0
-            self._end(faults.explained(event) if isinstance(event, protocol.Failed) else event)
+            self._end(event)
         else:
             self._events.append(event)
 

@@ -34,6 +34,7 @@ from generator.protocol import (
     RequestError,
     Result,
     Step,
+    known_errors,
 )
 from generator.repair import measure, repair
 from generator.resample import resize
@@ -88,9 +89,7 @@ class Engine:
                 advice = "Choose a smaller size, or close other programs."
                 emit(Failed(job, "out_of_memory", message, advice, report))
                 return
-            # The last line of defence: whatever went wrong, the artist gets a sentence and the report the rest.
-            summary = f"The generator failed unexpectedly ({type(error).__name__}: {error})."
-            emit(Failed(job, "internal", summary, "Please send us the report.", traceback.format_exc()))
+            emit(_unforeseen(job, error))
         else:
             emit(Finished(job, round(time.monotonic() - started, 3)))
 
@@ -183,6 +182,17 @@ class Engine:
             progress.emit(
                 Result(progress.job, index, request.seed, name, reports[name], recipe, material.relief, image)
             )
+
+
+def _unforeseen(job: str, error: Exception) -> Failed:
+    """The last line of defence: whatever went wrong, the artist gets a sentence and the report the rest."""
+    report = traceback.format_exc()
+    advice = known_errors.advice_for(f"{type(error).__name__}: {error}", report)
+    if isinstance(error, OSError):
+        summary = f"A file could not be read or written: {error.strerror or error}."
+        return Failed(job, "file", summary, advice or "Check the folder and the disk.", report)
+    summary = f"The generator failed unexpectedly ({type(error).__name__}: {error})."
+    return Failed(job, "internal", summary, advice or "Please send us the report.", report)
 
 
 class _JobProgress:

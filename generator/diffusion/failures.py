@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import torch
 
 from generator.progress import CancelledError, GenerationError
+from generator.protocol import known_errors
 from generator.shortage import forget_frames, is_out_of_memory, trim_heap
 
 ADVICE = "Choose a smaller size, close other programs that use the graphics card, or use a smaller model."
@@ -22,7 +23,8 @@ class SpoiltError(Exception):
 def explained(kind: str, message: str, advice: str, *, raw_shortage: bool = False) -> Iterator[None]:
     """Whatever goes wrong inside is raised as a `GenerationError` of this ``kind``, or as ``out_of_memory``.
 
-    The first line of the library's own words follows ``message``. With ``raw_shortage`` a lack of memory goes on as
+    The first line of the library's own words follows ``message``; where they are known, there is better advice than
+    ``advice``. With ``raw_shortage`` a lack of memory goes on as
     it came, for someone further out who can do something about it.
     """
     try:
@@ -37,7 +39,8 @@ def explained(kind: str, message: str, advice: str, *, raw_shortage: bool = Fals
             release_memory()
             raise out_of_memory("There is not enough memory for this model.") from error
         words = " ".join(str(error).strip().splitlines()[:1])[:300] or type(error).__name__
-        raise GenerationError(kind, f"{message} ({words})", advice) from error
+        known = known_errors.advice_for(f"{type(error).__name__}: {error}")
+        raise GenerationError(kind, f"{message} ({words})", known or advice) from error
 
 
 def release_memory() -> None:
