@@ -7,14 +7,16 @@ import os
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from dream_textures_addon.jobs import JobBoard, JobState
+from dream_textures_addon.launch import find_launch
 from dream_textures_addon.session import Session
-from dream_textures_addon.wire import protocol
+from dream_textures_addon.wire import RUNTIME, protocol
 from tests.faults import ends
 
 pytest.importorskip("numpy")
@@ -42,8 +44,17 @@ def holdings(pid: int) -> Holdings:
         pages * os.sysconf("SC_PAGE_SIZE"),
         len(list((process / "task").iterdir())),
         len(list((process / "fd").iterdir())),
-        len([entry for entry in Path(tempfile.gettempdir()).iterdir() if "dream" in entry.name]),
+        len(list(Path(tempfile.gettempdir()).iterdir())),
     )
+
+
+@pytest.fixture
+def real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+    """A session with the real generator; both sides have a temporary folder to themselves."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    session = Session(find_launch("", {**os.environ, "TMPDIR": str(tmp_path)}, sys.executable, RUNTIME))
+    yield session
+    session.close()
 
 
 def test_five_hundred_jobs_leave_nothing_behind(real: Session) -> None:
