@@ -69,7 +69,7 @@ def test_five_hundred_jobs_leave_nothing_behind(real: Session) -> None:
         done = board.get(job)
         assert done is not None
         assert (done.state, len(done.results)) == (JobState.DONE, len(MAPS))
-        board.clear_finished()
+        board.remove(job)
         if number == WARM:
             assert real.pid is not None
             before = holdings(os.getpid()), holdings(real.pid)
