@@ -15,16 +15,22 @@ from .words import progress_text
 
 
 class Task(enum.Enum):
-    """What can be done about an environment; the value is how a sentence begins with it."""
+    """What can be done about an environment; the value is what a sentence about its end begins with."""
 
-    PLAN = "Looking at this computer"
+    PLAN = "The look at this computer"
     SET_UP = "The set-up"
     REMOVE = "The removal"
     CHECK = "The check of that Python"
     EXAMINE = "The check of this computer"
 
 
-_DOCUMENTS = frozenset({Task.PLAN, Task.REMOVE, Task.CHECK, Task.EXAMINE})
+_STATUS = {
+    Task.PLAN: "Looking at this computer",
+    Task.REMOVE: "Deleting",
+    Task.CHECK: "Checking that Python",
+    Task.EXAMINE: "Checking this computer",
+}
+_DOCUMENTS = frozenset(_STATUS)
 
 Then = Callable[[Ending], None]
 
@@ -73,7 +79,7 @@ class Desk:
             return ""
         if self._run.stopping:
             return "Cancelling"
-        return progress_text(self.progress) if self.task is Task.SET_UP else self.task.value
+        return _STATUS.get(self.task) or progress_text(self.progress)
 
     def refresh(self, wishes: Wishes) -> Environment:
         """Look at the folder again."""
@@ -84,7 +90,8 @@ class Desk:
     def begin(self, task: Task, wishes: Wishes, then: Then, python: Path | None = None) -> Run:
         """Start a command; `take` calls ``then`` with its ending. ``python`` is the one for `Task.CHECK`."""
         assert self._run is None, "one at a time"
-        self.trouble = None
+        if task not in (Task.CHECK, Task.EXAMINE):
+            self.trouble = None  # while the artist looks for its reason, it stays to be read
         command = {
             Task.PLAN: self.tool.plan,
             Task.SET_UP: self.tool.set_up,

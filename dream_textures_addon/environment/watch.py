@@ -69,7 +69,7 @@ def let_go() -> str:
 
 
 def change_over() -> None:
-    """After files changed: an idle generator that is not the one for the next job ends."""
+    """After files changed: an idle generator ends, and the next job starts the one that is right by then."""
     session = runtime().session
     if session is not None and runtime().board.active is None:
         session.close()

@@ -266,7 +266,7 @@ def test_without_a_plan_there_is_a_sentence(stage: Stage, desk: Desk) -> None:
     stage.mode("no plan")
     ending = done(desk, Task.PLAN, stage.wishes())
     assert not ending.ok
-    assert ending.message.startswith("Looking at this computer ended without a result")
+    assert ending.message.startswith("The look at this computer ended without a result")
     assert desk.trouble == ending
     ends("Set-up", "What it would take cannot be found out", "nothing is begun", ending.sentences)
 
@@ -289,10 +289,12 @@ def test_another_python_is_judged_by_what_it_lacks(stage: Stage, desk: Desk) -> 
 
 
 def test_findings_come_although_the_doctor_is_not_content(stage: Stage, desk: Desk) -> None:
-    stage.mode("normal")
+    stage.mode("fails no_space")
+    failure = done(desk, Task.SET_UP, stage.wishes())
     assert done(desk, Task.EXAMINE, stage.wishes(offline=True)).ok
     assert [finding["what"] for finding in desk.findings] == ["Disk", "Python"]
-    assert stage.starts()[0]["arguments"] == ["doctor", "--json", f"--folder={stage.folder}", "--offline"]
+    assert desk.trouble == failure, "it stays to be read while its reason is looked for"
+    assert stage.starts()[1]["arguments"] == ["doctor", "--json", f"--folder={stage.folder}", "--offline"]
 
 
 def test_a_python_that_cannot_be_started_is_an_ending_too(stage: Stage) -> None:
