@@ -128,7 +128,7 @@ def _links(sources: Sources, page: str) -> list[tuple[str, str]]:
     for href in parser.found:
         url = urljoin(base, href).partition("#")[0]
         if urlsplit(url).scheme in ("http", "https", "file"):
-            found.append((unquote(url.rpartition("/")[2]), url))
+            found.append((unquote(url.rpartition("/")[2]), _with_login_of(page, url)))
     return found
 
 
@@ -148,7 +148,10 @@ def _open(sources: Sources, link: str) -> Any:
     # Only what a user or an index named gets here, and only over these two schemes.
     headers = {"User-Agent": "dream-textures", **_login(link)}
     request = urllib.request.Request(_without_login(link), headers=headers)  # noqa: S310
-    handlers: list[urllib.request.BaseHandler] = [urllib.request.HTTPSHandler(context=_trust(sources))]
+    handlers: list[urllib.request.BaseHandler] = [
+        urllib.request.HTTPSHandler(context=_trust(sources)),
+        _Redirects(),
+    ]
     if sources.proxy:
         handlers.append(urllib.request.ProxyHandler({"http": sources.proxy, "https": sources.proxy}))
     return urllib.request.build_opener(*handlers).open(request, timeout=TIMEOUT)
@@ -162,6 +165,24 @@ def _login(link: str) -> dict[str, str]:
 
     pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
     return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
+
+
+def _with_login_of(page: str, url: str) -> str:
+    """``url`` with the user and password of ``page``, if it is on the same server and has none of its own."""
+    login, at, host = urlsplit(page).netloc.rpartition("@")
+    parts = urlsplit(url)
+    same = (urlsplit(page).scheme, host) == (parts.scheme, parts.netloc)
+    return parts._replace(netloc=f"{login}{at}{host}").geturl() if at and same else url
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows a server to another, but does not tell that one the password."""
+
+    def redirect_request(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: Any) -> Any:
+        request = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if request is not None and urlsplit(newurl).netloc != urlsplit(req.full_url).netloc:
+            request.remove_header("Authorization")
+        return request
 
 
 def _without_login(link: str) -> str:

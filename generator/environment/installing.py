@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,10 +14,11 @@ from . import index
 from .faults import of_uv
 from .locks import Lock
 from .places import python_of
-from .planning import torch_is_near
+from .planning import special_wheels, torch_is_near
 from .pythons import Base, Uv
 from .sources import PYPI, Sources, is_local
 from .telling import Growth, Teller
+from .verify import site_packages
 
 LIMIT = 6 * 3600.0
 """Seconds for all downloads: three gigabytes at modem speed, and still an end."""
@@ -38,7 +41,8 @@ def install(uv: Uv, lock: Lock, base: Base, target: Path, teller: Teller, again:
 
 def add(uv: Uv, lock: Lock, target: Path, teller: Teller, again: Sequence[str] = ()) -> None:
     """Install the lock into an environment that exists, and the packages ``again`` in any case."""
-    growth = Growth(uv.places.cache, lock.disk, lock.download)
+    beside = any(path != target for path in uv.places.environments.glob("*"))
+    growth = Growth(uv.places.cache, lock.disk, lock.download, beside=beside)
     for part, torch in ((lock.general, False), (lock.special, True)):
         if part.strip():
             _install(uv, lock, part, target, teller, growth, torch=torch, again=again)
@@ -83,7 +87,7 @@ def _install(
 
     def tick() -> None:
         if now[0].startswith("Downloading"):
-            teller.step(now[0], growth.measure(), lock.download)
+            teller.step(now[0], growth.measure(), growth.total)
         else:
             teller.step(now[0])
 
@@ -92,6 +96,15 @@ def _install(
     )
     if ran.status:
         raise of_uv(what, ran.lines, uv.places.folder, uv.sources.offline or uv.sources.no_index)
+
+
+def is_linked(environment: Path) -> bool:
+    """Whether its files are links to the cache, or clones of it, so that they take no space twice."""
+    if sys.platform == "darwin":
+        return True
+    site = site_packages(environment)
+    files = itertools.islice(site.glob("*/*.py"), 50) if site is not None else ()
+    return any(path.stat().st_nlink > 1 for path in files)
 
 
 def options(sources: Sources) -> tuple[list[str], dict[str, str]]:
@@ -118,12 +131,12 @@ def _sources(uv: Uv, lock: Lock) -> tuple[list[str], Mapping[str, str]]:
     sources = uv.sources
     if sources.no_index or torch_is_near(sources, lock):
         return options(sources)
-    version = lock.special_pins["torch"]
-    prefixes = [f"torch-{version}-cp{python.replace('.', '')}-" for python in lock.pythons]
     own = [url for url in sources.indexes() if url.rstrip("/") != PYPI and not is_local(url)]
     note = uv.runner.log.write if uv.runner.log is not None else lambda line: None
-    if not sources.torch_index_url and any(index.lists(sources, url, "torch", prefixes, note) for url in own):
-        return options(sources)
+    if own and not sources.torch_index_url:
+        wanted = special_wheels(lock)
+        if any(all(index.lists(sources, url, *pair, note) for pair in wanted.items()) for url in own):
+            return options(sources)
     words, env = options(sources)
     env.pop("UV_INDEX", None)
     return words, {**env, "UV_DEFAULT_INDEX": sources.torch_index_url or lock.torch_index}
@@ -131,4 +144,4 @@ def _sources(uv: Uv, lock: Lock) -> tuple[list[str], Mapping[str, str]]:
 
 def _link_mode() -> str:
     """Links, so that the cache takes no space of its own; where there can be none, uv copies."""
-    return "clone" if sys.platform == "darwin" else "hardlink"
+    return os.environ.get("UV_LINK_MODE") or ("clone" if sys.platform == "darwin" else "hardlink")

@@ -19,15 +19,15 @@ from .cancelling import Cancel
 from .children import Log, Runner
 from .faults import Failure, no_space, of_os
 from .foreign import device_words
-from .installing import install
+from .installing import forget, install, is_linked
 from .locks import Lock
 from .places import Places, python_of
-from .planning import Wish, choose, space_needed
+from .planning import Wish, choose, share_needed, space_needed
 from .proving import prove
 from .pythons import Uv
 from .pythons import choose as choose_python
 from .telling import Show, Teller
-from .verify import Damage, find_damage
+from .verify import Damage, find_damage, versions
 
 READY, INCOMPLETE, BROKEN = (
     state.value for state in (EnvironmentState.READY, EnvironmentState.INCOMPLETE, EnvironmentState.BROKEN)
@@ -112,13 +112,13 @@ def _set_up(work: Work) -> Done:
         if state.state is EnvironmentState.BROKEN and (current := places.current()) is not None:
             damaged = _damage(work, lock, current)
         places.mark(INCOMPLETE, accelerator=choice.accelerator, environment=_current_name(places))
-    return _build(work, lock, damaged)
+    return _build(work, lock, share_needed(lock, state, places), damaged)
 
 
-def _build(work: Work, lock: Lock, damaged: list[Damage]) -> Done:
+def _build(work: Work, lock: Lock, share: float, damaged: list[Damage]) -> Done:
     wish, places = work.wish, work.places
     needs_python = wish.python is None and not any(places.pythons.glob("cpython-*"))
-    needed, free = space_needed(lock, places, needs_python), wish.free(wish.folder)
+    needed, free = space_needed(lock, share, needs_python), wish.free(wish.folder)
     if free < needed:
         raise no_space(wish.folder, needed, free)
     work.teller.step("Fetching uv")
@@ -129,7 +129,7 @@ def _build(work: Work, lock: Lock, damaged: list[Damage]) -> Done:
     work.teller.step("Choosing a Python")
     base = choose_python(tool, lock, wish.python, work.teller.step)
     work.log.write(f"Building on {base.words}")
-    target = places.next_environment()
+    target, earlier = places.next_environment(), places.current()
     try:
         install(tool, lock, base, target, work.teller, [item.package for item in damaged])
         proof = prove(tool, lock, target, work.teller)
@@ -137,6 +137,7 @@ def _build(work: Work, lock: Lock, damaged: list[Damage]) -> Done:
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise
+    _tidy(tool, lock, earlier, target)
     _sweep(places)
     python = python_of(target)
     on = f" It computes on {device_words(proof.device)}." if proof.device else ""
@@ -157,6 +158,15 @@ def _swap(work: Work, lock: Lock, target: Path, torch: str) -> None:
         locks=lock_digest(work.wish.locks),
     )
     work.log.write(f"Ready: {target}")
+
+
+def _tidy(tool: Uv, lock: Lock, earlier: Path | None, target: Path) -> None:
+    """Let the cache hold no more than what is linked: not what an update replaced, and nothing where uv had to copy."""
+    if not is_linked(target):
+        shutil.rmtree(tool.places.cache, ignore_errors=True)
+    elif earlier is not None:
+        pins = lock.pins
+        forget(tool, [name for name, version in versions(earlier).items() if pins.get(name, "") != version])
 
 
 def _sweep(places: Places) -> None:

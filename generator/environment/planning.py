@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -126,11 +126,12 @@ def plan(wish: Wish) -> Plan:
             advice=f"Use an existing Python. ({error})" if locks.available(wish.locks) else "Use an existing Python.",
         )  # fmt: skip
     needs_python = wish.python is None and not any(places.pythons.glob("cpython-*"))
-    disk = space_needed(lock, places, needs_python) if action != "nothing" else 0
+    share = share_needed(lock, state, places)
+    disk = space_needed(lock, share, needs_python) if action != "nothing" else 0
     problem, advice = _problem(wish, disk, common["free_bytes"])
     return Plan(
         **common,
-        download_bytes=lock.download + uv.WHEEL_BYTES + (PYTHON_BYTES if needs_python else 0) if disk else 0,
+        download_bytes=_download(lock, share, places, needs_python) if disk else 0,
         disk_bytes=disk,
         hosts=hosts(wish.sources, lock, needs_python) if disk else [],
         python=_python_words(wish, lock, needs_python),
@@ -149,10 +150,21 @@ def choose(wish: Wish, state: Environment) -> probe.Choice:
     return probe.choose(probe.probe(), on_offer)
 
 
-def space_needed(lock: Lock, places: Places, needs_python: bool) -> int:
-    """Bytes that a new environment takes; what an interrupted set-up left in the cache is linked and not copied."""
+def share_needed(lock: Lock, state: Environment, places: Places) -> float:
+    """How much of a lock has to be fetched, from 0 to 1: the cache is linked and not copied."""
+    if state.state is EnvironmentState.READY and state.accelerator == lock.accelerator:
+        return 0.05
+    if state.state is EnvironmentState.OUTDATED:
+        # PyTorch with its libraries is nine tenths of everything.
+        same = state.accelerator == lock.accelerator and state.version == lock.pins.get("torch", "")
+        return 0.1 if same else 1.0
     there = folder_size(places.cache) if places.cache.is_dir() else 0
-    return max(lock.disk - there, lock.disk // 20) + _MARGIN + (PYTHON_DISK_BYTES if needs_python else 0)
+    return max(1.0 - there / max(lock.disk, 1), 0.05)
+
+
+def space_needed(lock: Lock, share: float, needs_python: bool) -> int:
+    """Bytes that a new environment takes on the disk, with ``share`` of the lock to be fetched."""
+    return round(lock.disk * share) + _MARGIN + (PYTHON_DISK_BYTES if needs_python else 0)
 
 
 def folder_size(folder: Path) -> int:
@@ -172,22 +184,28 @@ def folder_size(folder: Path) -> int:
 
 
 def torch_is_near(sources: Sources, lock: Lock) -> bool:
-    """Whether a folder of wheels or an index of one's own holds PyTorch as locked, so that its index is not asked."""
-    version = lock.special_pins.get("torch", "")
-    if not version:
-        return not lock.special_pins
-    own = tuple(url for url in sources.indexes() if url.rstrip("/") != PYPI)
-    tags = [f"cp{python.replace('.', '')}" for python in lock.pythons]
-    return any(_holds(folder, version, tags) for folder in sources.folders()) or any(
-        _holds(index.local_path(url) / "torch", version, tags) for url in own if is_local(url)
+    """Whether folders of wheels or local indexes hold PyTorch as locked, so that its own index is not asked."""
+    indexes = [index.local_path(url) for url in sources.indexes() if is_local(url)]
+    return all(
+        any(_holds(folder, wheels) for folder in (*sources.folders(), *(path / name for path in indexes)))
+        for name, wheels in special_wheels(lock).items()
     )
 
 
-def _holds(folder: Path, version: str, tags: Sequence[str]) -> bool:
+def special_wheels(lock: Lock) -> dict[str, tuple[str, ...]]:
+    """How the names of the wheels begin that PyTorch's own index serves, by package."""
+    tags = [*(f"cp{python.replace('.', '')}" for python in lock.pythons), "py3"]
+    return {
+        name: tuple(f"{name.replace('-', '_')}-{version}-{tag}-" for tag in tags)
+        for name, version in lock.special_pins.items()
+    }
+
+
+def _holds(folder: Path, beginnings: tuple[str, ...]) -> bool:
     if (folder / "index.html").is_file():
         text = (folder / "index.html").read_text(encoding="utf-8", errors="replace").replace("%2B", "+")
-        return any(f"torch-{version}-{tag}-" in text for tag in tags)
-    return any(next(folder.glob(f"torch-{version}-{tag}-*.whl"), None) for tag in tags)
+        return any(beginning in text for beginning in beginnings)
+    return any(path.name.startswith(beginnings) for path in folder.glob("*.whl"))
 
 
 def hosts(sources: Sources, lock: Lock, needs_python: bool) -> list[str]:
@@ -204,6 +222,11 @@ def hosts(sources: Sources, lock: Lock, needs_python: bool) -> list[str]:
     if needs_python:
         found += [host_of(sources.python_mirror)] if sources.python_mirror else _PYTHON_HOSTS
     return [host for host in dict.fromkeys(found) if host]
+
+
+def _download(lock: Lock, share: float, places: Places, needs_python: bool) -> int:
+    tools = 0 if uv.ready(places.tools) else uv.WHEEL_BYTES
+    return round(lock.download * share) + tools + (PYTHON_BYTES if needs_python else 0)
 
 
 def _problem(wish: Wish, needed: int, free: int) -> tuple[str, str]:

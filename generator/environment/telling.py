@@ -63,10 +63,15 @@ class Teller:
 
 
 class Growth:
-    """How much of a download is there, by how much a folder has grown; uv itself does not say."""
+    """How much of a download is there, by how much a folder has grown; uv itself does not say.
 
-    def __init__(self, folder: Path, unpacked: int, download: int) -> None:
+    With ``beside`` an environment that works, nobody knows how much of the new one is new: `total` is None then.
+    """
+
+    def __init__(self, folder: Path, unpacked: int, download: int, *, beside: bool) -> None:
         self._folder, self._unpacked, self._download = folder, max(unpacked, 1), download
+        self._start = folder_size(folder) if beside else 0
+        self.total = None if beside else download
         self._next = 0.0
         self._last = 0
 
@@ -75,7 +80,7 @@ class Growth:
         now = time.monotonic()
         if now >= self._next:
             # Files on the disk are unpacked; the artist is told in the bytes that the network had to carry.
-            share = min(folder_size(self._folder) / self._unpacked, 1.0)
+            share = min((folder_size(self._folder) - self._start) / self._unpacked, 1.0)
             self._last = max(self._last, round(share * self._download))
             self._next = now + max(_EVERY, _SHARE * (time.monotonic() - now))
         return self._last

@@ -66,6 +66,13 @@ def find_damage(
     return found
 
 
+def versions(environment: Path) -> dict[str, str]:
+    """Version by normalised name of what is installed."""
+    site = site_packages(environment)
+    found = _installed(site) if site is not None else {}
+    return {name: folder.name.removesuffix(".dist-info").rpartition("-")[2] for name, folder in found.items()}
+
+
 def _installed(site: Path) -> dict[str, Path]:
     found = {}
     for folder in site.glob("*.dist-info"):

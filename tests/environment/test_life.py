@@ -61,7 +61,7 @@ def test_a_set_up_that_is_killed_leaves_no_process_and_is_resumed(stage: Stage, 
     running.wait_for(when)
     running.kill()
     assert stage.look().state is EnvironmentState.INCOMPLETE
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while sys.platform == "linux" and children_in(stage.folder) and time.monotonic() < until:
         time.sleep(0.1)
     assert sys.platform != "linux" or not children_in(stage.folder)
@@ -228,3 +228,32 @@ def test_remove_follows_no_link(stage: Stage, tmp_path: Path) -> None:
     with pytest.raises(Failure, match="link to somewhere else"):
         remove(stage.folder)
     assert any(elsewhere.iterdir())
+
+
+def test_an_update_leaves_nothing_of_the_old_version_in_the_cache(stage: Stage) -> None:
+    stage.lock(alpha="1.0", beta="1.0")
+    stage.set_up()
+    stage.lock(alpha="1.1", beta="1.0")
+    stage.set_up()
+    cached = {path.parent.name for path in (stage.folder / "cache").rglob("data.bin")}
+    assert cached == {"beta"}, "beta is unchanged, and is linked again the next time"
+    assert not stage.set_up().changed
+
+
+def test_where_files_had_to_be_copied_no_cache_is_kept(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_LINK_MODE", "copy")
+    stage.lock(alpha="1.0")
+    stage.set_up()
+    assert not (stage.folder / "cache").exists()
+    truncate(site(stage))
+    assert stage.set_up().changed
+    assert stage.run("import alpha; print(alpha.VERSION)") == "1.0"
+
+
+def test_letters_and_spaces_of_every_kind_may_be_in_the_path(stage: Stage) -> None:
+    stage.folder = stage.folder.parent / "Künstlerin, 空 & co" / "it's 100%"
+    stage.lock(alpha="1.0")
+    stage.set_up()
+    assert stage.run("import alpha; print(alpha.VERSION)") == "1.0"
+    remove(stage.folder)
+    assert not stage.folder.exists()
