@@ -15,7 +15,7 @@ import nox
 nox.options.reuse_venv = "yes"
 nox.options.default_venv_backend = "virtualenv"  # with pip, whose settings people have already made
 nox.options.error_on_missing_interpreters = True
-nox.options.sessions = ["lint", "command_line", "generator", "blender", "window", "reliability"]
+nox.options.sessions = ["lint", "command_line", "generator", "blender", "environment", "window", "reliability"]
 
 BLENDER_VERSIONS = ("4.2.23", "4.5.15", "5.0.1")
 TORCH_PYTHON = (
@@ -81,6 +81,20 @@ def blender(session: nox.Session, version: str) -> None:
     ):  # the session "generator" has run, so that there is a Python with torch to name
         env["DREAM_TEXTURES_TEST_PYTHON"] = str(TORCH_PYTHON)
     session.run("pytest", "tests/blender", *session.posargs, env=env)
+
+
+@nox.session
+def environment(session: nox.Session) -> None:
+    """The set-up of the private environment, for real, by a plain Python that has nothing else."""
+    session.install("-r", "requirements/test.txt")
+    session.run("pytest", "tests/environment", *session.posargs)
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Make the lock files of the private environment again: dev.py lock [linux-x86_64-cuda ...]."""
+    session.install("-r", "requirements/lock.txt")
+    session.run("python", "requirements/lock_environment.py", *session.posargs)
 
 
 @nox.session
