@@ -142,7 +142,7 @@ class Keeper:
         size = len(result.image.data)
         if self._queued - self._written + size > MAX_PENDING_BYTES:
             self.trouble = (
-                f"Textures are not kept on disk until they are placed: it is too slow. {_ALL_THE_SAME}"
+                f"Textures are not kept on disk until they are placed: the disk is too slow. {_ALL_THE_SAME}"
             )
             return
         self._queued += size

@@ -82,7 +82,8 @@ class Spool:
         self._open()
         if len(self._sizes) >= self._limits.jobs:
             raise SpoolFullError(
-                f"{len(self._sizes)} textures wait to be placed or discarded; this one is not kept on disk."
+                f"As many textures as are kept on disk ({self._limits.jobs}) wait to be placed or discarded; "
+                "this one is made all the same."
             )
         bytes_needed = 0 if source is None else len(source.data)
         self._check_room(bytes_needed)

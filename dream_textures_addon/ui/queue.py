@@ -30,10 +30,10 @@ def draw_queue(layout: bpy.types.UILayout, state: Runtime, width: int) -> None:
     _draw_offers(layout, [offer for offer in state.offers if not offer.finished], width, _draw_unfinished)
     if state.set_aside:
         count = len(state.set_aside)
-        jobs = "1 texture that was" if count == 1 else f"{count} textures that were"
+        jobs, verb = ("1 texture that was", "is") if count == 1 else (f"{count} textures that were", "are")
         wrapped(
             layout,
-            f"{jobs} kept on disk cannot be read, and set aside in {state.keeper.folder}.",
+            f"{jobs} kept on disk cannot be read and {verb} set aside in {state.keeper.folder}.",
             width,
             "INFO",
         )

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from dream_textures_addon.spool import MAX_BROKEN, Spool, SpoolFullError, SpoolLimits
 from dream_textures_addon.spool_entry import EntryError, SpoolEntry, Stage
 from dream_textures_addon.wire import protocol
+from tests.faults import ends
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PIXELS = protocol.Array("uint8", (2, 4, 3), bytes(range(24)))
@@ -134,6 +135,7 @@ def test_a_living_blenders_jobs_are_left_alone(spool: Spool) -> None:
     spool.close()
     assert len(other.adopt().entries) == 1
     other.close()
+    ends("Queue", "Two Blenders run at once", "neither takes the other's jobs")
 
 
 WRITER = """
@@ -182,6 +184,7 @@ def test_killed_in_the_middle_of_a_write_no_job_is_half_there(tmp_path: Path, de
     assert not list(root.rglob("*.part"))
     assert not [*root.rglob("gone-*"), *root.rglob("new-*")]
     spool.close()
+    ends("Disk", "Blender is killed while it writes down a job", "every job is whole, or as it was before")
 
 
 @contextlib.contextmanager
@@ -357,7 +360,7 @@ def test_only_so_many_jobs_and_bytes_are_kept(tmp_path: Path) -> None:
     few = Spool(tmp_path / "few", SpoolLimits(jobs=2, free=0))
     for _ in range(2):
         few.put(entry(), PIXELS)
-    with pytest.raises(SpoolFullError, match="2 textures wait"):
+    with pytest.raises(SpoolFullError, match="wait to be placed"):
         few.put(entry(), PIXELS)
     small = Spool(tmp_path / "small", SpoolLimits(bytes=20_000, free=0))
     kept = entry()

@@ -20,6 +20,7 @@ from dream_textures_addon.offers import Offer, heading
 from dream_textures_addon.spool import Leftovers, SpoolLimits
 from dream_textures_addon.spool_entry import SpoolEntry, Stage
 from dream_textures_addon.wire import protocol
+from tests.faults import ends
 
 from .test_spool import PIXELS, UNLIMITED, entry, result
 
@@ -138,6 +139,7 @@ def test_what_waits_for_a_disk_that_hangs_does_not_fill_the_memory(
         for index, name in ((0, "basecolor"), (0, "height"), (1, "basecolor")):
             keeper.follow(result(kept.id, index, name))
         assert "too slow" in keeper.trouble
+        ends("Disk", "The disk for the jobs hangs", "they are made all the same", keeper.trouble)
     settle(keeper)
     keeper.follow(result(kept.id, 1, "height"))
     left = found_by_the_next(keeper)
@@ -153,6 +155,7 @@ def test_a_folder_that_cannot_be_written_is_said_once_and_costs_no_job(tmp_path:
     keeper.follow(result(kept.id))
     settle(keeper)
     assert keeper.trouble.startswith("Textures are not kept on disk until they are placed: ")
+    ends("Disk", "The folder for the jobs cannot be written", "they are made all the same", keeper.trouble)
     (tmp_path / "jobs").unlink()
     keeper.put(entry(), PIXELS)
     settle(keeper)
@@ -217,6 +220,8 @@ def test_a_write_that_fails_half_way_leaves_nothing_of_it(tmp_path: Path) -> Non
     names = {path.name for path in root.rglob("*.frame")}
     assert names == {"source.frame", "0-basecolor.frame"}
     assert not list(root.rglob("*.part"))
+    fault = "A finished map cannot be written down for the next start"
+    ends("Disk", fault, "no half file, the job goes on", answer.stdout)
 
 
 def test_too_many_jobs_are_said_in_a_sentence(tmp_path: Path) -> None:
@@ -225,6 +230,7 @@ def test_too_many_jobs_are_said_in_a_sentence(tmp_path: Path) -> None:
     keeper.put(entry(), PIXELS)
     settle(keeper)
     assert "wait to be placed or discarded" in keeper.trouble
+    ends("Queue", "More jobs wait than may be kept on disk", "they are made all the same", keeper.trouble)
     keeper.close()
 
 

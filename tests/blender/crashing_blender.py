@@ -57,6 +57,8 @@ def leave(path: str) -> None:
     running = start(prompt="blue tiles", seed=2, **LARGE)
     start(prompt="oak planks", seed=3, source=photo, target="new", **SMALL)
     pump_until(lambda: running.state.value in ("loading", "running"))
+    keeper = submodule("runtime_state").runtime().keeper
+    keeper.picture(keeper.entry(running.id), 0).exception(10)  # so that it is written down
     print(f"left {submodule('runtime_state').runtime().session.pid}", flush=True)
     pump_until(lambda: False)
 
@@ -67,6 +69,8 @@ def recover(path: str) -> None:
     state = submodule("runtime_state").runtime()
     bpy.ops.dtex.find_jobs()
     offers = {offer.entry.title: (offer.finished, offer.line) for offer in state.offers}
+    unfinished = [offer for offer in state.offers if not offer.finished]
+    heading = submodule("offers").heading(unfinished)
     (finished,) = [offer.id for offer in state.offers if offer.finished]
     bpy.ops.dtex.resume_jobs()
     cube = bpy.data.objects["Cube"]
@@ -75,6 +79,7 @@ def recover(path: str) -> None:
     placed = [node.image.name for node in cube.active_material.node_tree.nodes if node.type == "TEX_IMAGE"]
     answer = {
         "offers": offers,
+        "heading": heading,
         "resumed": sorted(resumed),
         "placed": sorted(placed),
         "images": sorted(image.name for image in bpy.data.images),

@@ -13,6 +13,8 @@ from typing import Any
 import bpy
 import pytest
 
+from tests.faults import ends
+
 from .conftest import own_nodes, submodule
 from .test_panels import drawn
 
@@ -26,9 +28,14 @@ def is_running(job: Any) -> Callable[[], bool]:
     return lambda: job.state.value in ("loading", "running")
 
 
+def settle(runtime: Any) -> None:
+    """Wait until everything is on disk that is to be."""
+    runtime.keeper.picture(submodule("spool_entry").SpoolEntry("0" * 32, None), 0).exception(10)
+
+
 def kept(runtime: Any) -> set[str]:
     """The titles of the jobs that lie on disk."""
-    runtime.keeper.picture(submodule("spool_entry").SpoolEntry("0" * 32, None), 0).exception(10)
+    settle(runtime)
     return {path.parent.name for path in runtime.keeper.folder.rglob("job.json")}
 
 
@@ -245,6 +252,12 @@ def test_a_texture_for_another_file_waits_and_can_be_placed(
     panel = drawn(width=1000)
     assert "“red bricks” was finished for another file." in panel.texts
     assert "dtex.place_job: Apply to Active" in panel.operators
+    ends(
+        "Queue",
+        "Another file is opened in mid-run",
+        "made, and waits until it is placed",
+        "“red bricks” was finished for another file.",
+    )
     assert bpy.ops.dtex.place_job(job=job.id) == {"FINISHED"}
     assert own_nodes(bpy.data.objects["Cube"].active_material)["basecolor"].image.name.startswith(
         "red-bricks"

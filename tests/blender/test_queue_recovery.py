@@ -18,9 +18,11 @@ from typing import Any
 import bpy
 import pytest
 
+from tests.faults import ends
+
 from .conftest import MODULE, RESOURCES, ROOT, own_nodes, submodule
 from .test_panels import drawn
-from .test_queue import SHORT, is_running
+from .test_queue import SHORT, is_running, settle
 
 SCRIPT = Path(__file__).with_name("crashing_blender.py")
 
@@ -68,6 +70,12 @@ def test_a_killed_blender_loses_no_job(installed: ModuleType, tmp_path: Path) ->
     assert answer["left"] == 0
     assert not list((user).rglob("job.json")), "what is placed is not kept"
     assert not alive(generator), "a generator ends with its Blender"
+    ends(
+        "Queue",
+        "Blender is killed in mid-run, with a texture that waits and one that is not placed",
+        "all are offered at the next start; resumed with their seeds, and placed",
+        answer["heading"],
+    )
 
 
 @pytest.fixture
@@ -126,6 +134,12 @@ def test_in_mid_run_nothing_is_lost_and_no_process_is_left(
     preview = submodule("preview")
     assert preview.key_of(done.id, 0) in preview._collection, "with its picture"
     assert state.board.active is None, "nothing starts by itself"
+    ends(
+        "Queue",
+        f"The add-on is {'updated' if update else 'disabled'} in mid-run",
+        "no process is left; offered when it is enabled again, and resumed",
+        "1 texture was not finished when Blender closed.",
+    )
     bpy.ops.dtex.resume_jobs()
     cube = bpy.data.objects["Cube"]
     assert own_nodes(cube.active_material)["basecolor"].image.name == "red-bricks_7_basecolor"
@@ -184,6 +198,23 @@ def test_what_was_kept_by_a_stranger_is_refused_in_a_sentence(
     assert state.offers[0].problem in " ".join(drawn(width=4000).texts)
 
 
+def test_a_job_that_cannot_be_read_is_named_and_set_aside(
+    scene: bpy.types.Scene, runtime: Any, start: Callable[..., Any], reenable: Callable[..., Any]
+) -> None:
+    job = start(prompt="red bricks", **SHORT)
+    settle(runtime)
+    (path,) = [path for path in runtime.keeper.folder.rglob("job.json") if path.parent.name == job.id]
+    path.write_bytes(path.read_bytes()[:40])
+    state = reenable()
+    assert state.offers == []
+    sentence = next(text for text in drawn(width=9000).texts if "cannot be read" in text)
+    assert sentence.startswith("1 texture that was kept on disk cannot be read and is set aside in ")
+    assert (state.set_aside[0] / "job.json").is_file()
+    ends(
+        "Queue", "A job on disk is damaged", "set aside under another name, the others are offered", sentence
+    )
+
+
 def test_a_destination_is_found_again_by_name_and_only_in_its_own_file(scene: bpy.types.Scene) -> None:
     plans, compose = submodule("plans"), submodule("compose")
     scene.dtex.prompt, scene.dtex.displacement, scene.dtex.mapping_scale = "red bricks", "both", 2.5
@@ -195,6 +226,37 @@ def test_a_destination_is_found_again_by_name_and_only_in_its_own_file(scene: bp
     assert elsewhere.options == chosen.options
     bpy.data.objects["Cube"].name = "Wall"
     assert plans.from_plain(plain, True)[1] is False, "the object has another name now"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows limits no file's size")
+def test_a_file_that_cannot_be_written_is_packed_and_leaves_nothing(
+    cube: bpy.types.Object,
+    runtime: Any,
+    start: Callable[..., Any],
+    drain: Callable[..., None],
+    tmp_path: Path,
+) -> None:
+    import resource
+
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "wall.blend"))
+    job = start(prompt="red bricks", seed=7, width=256, height=256, count=1)
+    pump = submodule("pump")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    while not (job.over and job.target.ready):
+        for event in runtime.session.poll():
+            pump.take(event)
+        time.sleep(0.02)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, limits[1]))  # as a disk that is full in mid-file
+    try:
+        pump.drain()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert job.target.settled
+    (sentence,) = [text for text in submodule("submission").sentences(job) if "cannot be written" in text]
+    assert sentence.endswith("cannot be written: File too large. The images are packed instead.")
+    assert own_nodes(bpy.data.objects["Cube"].active_material)["basecolor"].image.packed_file is not None
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".blend"]
+    ends("Disk", "A map cannot be written beside the .blend", "packed into it; no file is left", sentence)
 
 
 def small_disk(folder: Path) -> bool:
