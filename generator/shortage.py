@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import gc
 import sys
 import traceback
+from collections.abc import Iterator
 
 _WORDS = (
     "out of memory",
@@ -17,23 +19,36 @@ _WORDS = (
     "out of host memory",
     "out of resources",
     "invalid buffer size",  # MPS, for one tensor larger than Metal allows
+    "can't start new thread",  # no room for its stack
 )
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether ``error`` is a failed allocation. torch's backends raise a ``RuntimeError`` and say it in words."""
-    if isinstance(error, MemoryError):
+    """Whether ``error``, or what it was raised for, is a failed allocation.
+
+    torch's backends and safetensors say it in words alone, and diffusers wraps what they say in something else.
+    """
+    return any(_says_so(cause) for cause in _chain(error))
+
+
+def forget_frames(error: BaseException) -> None:
+    """Let go of what the calls that ``error`` came through still hold: the arrays that filled the memory."""
+    for cause in _chain(error):
+        traceback.clear_frames(cause.__traceback__)
+
+
+def _says_so(error: BaseException) -> bool:
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     text = str(error).lower().replace("_", " ")
-    return isinstance(error, RuntimeError) and any(words in text for words in _WORDS)
+    return isinstance(error, Exception) and any(words in text for words in _WORDS)
 
 
-def forget_frames(error: BaseException | None) -> None:
-    """Let go of what the calls that ``error`` came through still hold: the arrays that filled the memory."""
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        traceback.clear_frames(error.__traceback__)
+        yield error
         error = error.__cause__ or error.__context__
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from generator.material import FloatArray
-from generator.progress import GenerationError, Progress
+from generator.progress import CancelledError, GenerationError, Progress
 from generator.shortage import forget_frames, is_out_of_memory
 
 from . import estimate, families, free_memory, hardware, memory
@@ -77,6 +77,8 @@ class Attempts:
                 picture = work(self._ready(plan, progress))
             except SpoiltError:
                 pass
+            except (CancelledError, GenerationError):
+                raise
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise

@@ -189,3 +189,48 @@ def test_an_unexpected_error_ends_in_a_sentence_and_a_report(monkeypatch) -> Non
     assert isinstance(end, Failed)
     assert end.kind == "internal"
     assert "planted" in end.traceback
+
+
+def test_a_model_is_let_go_of_by_name_and_loaded_again_when_it_is_wanted() -> None:
+    engine, events = Engine(), []
+    assert engine.release() == ""
+    engine.run("one", BRICKS, None, events.append)
+    assert engine.loaded == BRICKS.model
+    assert engine.release() == BRICKS.model
+    assert engine.loaded == ""
+    engine.run("two", BRICKS, None, events.append)
+    assert isinstance(events[-1], Finished)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 64.0 GiB for an array"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB."),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    ],
+)
+@pytest.mark.parametrize("task", ["generate", "maps", "tile"])
+def test_too_little_memory_in_any_task_is_a_sentence_and_the_engine_goes_on(monkeypatch, task, error) -> None:
+    def exhausted(*_: object, **__: object) -> None:
+        raise error
+
+    pixels = photo(64, 64)
+    request = replace(BRICKS, height=64) if task == "generate" else Request(
+        task=task, width=64, height=64, source=reference(pixels), maps=("basecolor",)
+    )  # fmt: skip
+    source = None if task == "generate" else to_wire(pixels)
+    place = {"generate": "generator.procedural.generate", "maps": "generator.maps.estimate"}
+    engine, events = Engine(), []
+    with monkeypatch.context() as patch:
+        patch.setattr(place.get(task, "generator.engine.repair"), exhausted)
+        engine.run("job", request, source, events.append)
+    assert isinstance(events[-1], Failed)
+    assert events[-1].kind == "out_of_memory"
+    assert events[-1].message == "There is not enough memory for 64 x 64."
+    assert events[-1].advice
+    assert str(error) in events[-1].traceback
+    assert engine.loaded == "", "what might have filled the memory is not kept"
+    engine.run("again", request, source, events.append)
+    assert isinstance(events[-1], Finished)
