@@ -85,7 +85,7 @@ class Keeper:
             case protocol.Finished():
                 self._note(replace(entry, stage=Stage.DONE, version=version))
             case protocol.Failed():
-                self._note(replace(entry, stage=Stage.FAILED, failure=event.message))
+                self._note(entry.failed(event.message))
             case protocol.Cancelled():
                 self.drop(entry.id)
 

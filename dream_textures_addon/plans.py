@@ -24,6 +24,8 @@ _MATERIAL, _SEAMLESS = "material", "seamless"
 _DISPLACEMENTS = tuple(name for name, *_ in DISPLACEMENT_ITEMS)
 _ALPHA_MODES = ("STRAIGHT", "PREMUL", "CHANNEL_PACKED", "NONE")
 
+_UNREADABLE = "Where this job's result was to go cannot be read any more."
+
 
 def to_plain(destination: Destination) -> dict[str, Any]:
     """A destination as JSON values."""
@@ -102,7 +104,7 @@ def _seamless(read: _Reader, same_file: bool) -> tuple[Destination, bool]:
         alpha_mode=read.choice("alpha_mode", _ALPHA_MODES),
         editor=None,
         source_of=read.text("source_of"),
-        notes=tuple(str(note)[:500] for note in read.list("notes")[:10]),
+        notes=tuple(_sound(str(note)[:500]) for note in read.list("notes")[:10]),
     )
     return destination, same_file
 
@@ -116,11 +118,11 @@ class _Reader:
     def _get(self, name: str, kind: type) -> Any:
         value = self._data.get(name)
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise EntryError("Where this job's result was to go cannot be read any more.")
+            raise EntryError(_UNREADABLE)
         return value
 
     def text(self, name: str) -> str:
-        return self._get(name, str)[:10_000]
+        return _sound(self._get(name, str))
 
     def flag(self, name: str) -> bool:
         return self._get(name, bool)
@@ -141,6 +143,13 @@ class _Reader:
 
     def list(self, name: str) -> list[Any]:
         return self._get(name, list)
+
+
+def _sound(text: str) -> str:
+    """A text that Blender takes as a name."""
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise EntryError(_UNREADABLE)
+    return text[:10_000]
 
 
 def _name(blocks: Iterable[bpy.types.ID], uid: int | None) -> str:

@@ -61,6 +61,11 @@ class SpoolEntry:
         """This job as it is when it is queued once more."""
         return replace(self, stage=Stage.WAITING, failure="")
 
+    def failed(self, why: str) -> SpoolEntry:
+        """This job as it is once it has failed; ``why`` is a sentence."""
+        line = " ".join(why.split())[: protocol.MAX_TEXT]
+        return replace(self, stage=Stage.FAILED, failure="".join(filter(str.isprintable, line)))
+
     def to_json(self) -> dict[str, Any]:
         """This entry as plain JSON values, with its format version."""
         return {
@@ -86,6 +91,8 @@ class SpoolEntry:
         if (
             not all(isinstance(text, str) and len(text) <= protocol.MAX_TEXT for text in texts)
             or not _ID.fullmatch(data["id"])
+            or not data["version"].isprintable()
+            or not data["failure"].isprintable()
             or data["stage"] not in [stage.value for stage in Stage]
             or not isinstance(data["plan"], dict)
             or not _within(data["added"], (int, float), _MAX_TIME)
@@ -97,9 +104,9 @@ class SpoolEntry:
 
 def title_of(request: protocol.Request) -> str:
     """A few words to tell one job from another: its prompt, else its source's name."""
-    words = (
-        request.prompt.strip() or (request.source.name if request.source is not None else "") or request.task
-    )
+    source = "" if request.source is None else request.source.name
+    words = request.prompt.strip() or source or request.task
+    words = "".join(character if character.isprintable() else " " for character in words)
     return textwrap.shorten(words, MAX_TITLE, placeholder="…") or f"{words[:MAX_TITLE]}…"
 
 

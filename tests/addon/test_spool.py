@@ -335,8 +335,15 @@ def test_a_result_that_could_not_be_drawn_is_left_out(spool: Spool, changes: dic
     assert spool.results(kept) == [sound]
 
 
+def test_a_failure_is_kept_as_one_line_that_can_be_drawn() -> None:
+    failed = entry().failed("It stopped:\n\ud800 \0 'why'" + "!" * 20_000)
+    assert SpoolEntry.from_json(json.loads(json.dumps(failed.to_json()))) == failed
+    assert failed.failure.startswith("It stopped:")
+
+
 def test_a_title_is_short() -> None:
     assert entry(request=protocol.Request(prompt="  red \n brick ")).title == "red brick"
+    assert entry(request=protocol.Request(prompt="a\0b\u202e")).title == "a b"
     for words in ("brick " * 1000, "x" * 5000):
         assert 0 < len(entry(request=protocol.Request(prompt=words)).title) <= 61
 

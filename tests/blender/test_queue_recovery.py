@@ -228,6 +228,36 @@ def test_a_destination_is_found_again_by_name_and_only_in_its_own_file(scene: bp
     assert plans.from_plain(plain, True)[1] is False, "the object has another name now"
 
 
+STRANGE = (None, True, -1, 10**30, 2.5, 1e300, "", "x", "a\0b", "\ud800", "x" * 5000, [], [1], {}, {"a": 1})
+
+
+def test_whatever_a_plan_says_it_is_read_or_refused(scene: bpy.types.Scene) -> None:
+    plans, compose, seamless = submodule("plans"), submodule("compose"), submodule("seamless")
+    error = submodule("spool_entry").EntryError
+    scene.dtex.prompt = "red bricks"
+    photo = bpy.data.images.new("photo", 32, 32)
+    wishes = compose.Wishes(scene.dtex)
+    orders = (
+        compose.compose_texture(bpy.context, wishes),
+        seamless.compose(bpy.context, wishes, photo, False, True),
+    )
+    refused = 0
+    for order in orders:
+        plain = plans.to_plain(order.destination)
+        assert type(plans.from_plain(plain, True)[0]) is type(order.destination)
+        for name in plain:
+            for value in STRANGE:
+                changed = json.loads(json.dumps({**plain, name: value}))
+                try:
+                    found, _here = plans.from_plain(changed, True)
+                except error:
+                    refused += 1
+                else:
+                    assert type(found) is type(order.destination)
+                    assert isinstance(found.words, str)
+    assert refused > 100
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows limits no file's size")
 def test_a_file_that_cannot_be_written_is_packed_and_leaves_nothing(
     cube: bpy.types.Object,
