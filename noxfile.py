@@ -15,7 +15,15 @@ import nox
 nox.options.reuse_venv = "yes"
 nox.options.default_venv_backend = "virtualenv"  # with pip, whose settings people have already made
 nox.options.error_on_missing_interpreters = True
-nox.options.sessions = ["lint", "command_line", "generator", "blender", "environment", "window", "reliability"]
+nox.options.sessions = [
+    "lint",
+    "command_line",
+    "generator",
+    "blender",
+    "environment",
+    "window",
+    "reliability",
+]
 
 BLENDER_VERSIONS = ("4.2.23", "4.5.15", "5.0.1")
 TORCH_PYTHON = (
@@ -87,7 +95,7 @@ def blender(session: nox.Session, version: str) -> None:
 def environment(session: nox.Session) -> None:
     """The set-up of the private environment, for real, by a plain Python that has nothing else."""
     session.install("-r", "requirements/test.txt")
-    session.run("pytest", "tests/environment", *session.posargs)
+    session.run("pytest", "tests/environment", *session.posargs, env=_rows(session))
 
 
 @nox.session

@@ -76,6 +76,9 @@ def of_uv(doing: str, lines: Sequence[str], folder: Path, offline: bool) -> Fail
 
 
 def _cause(lines: Sequence[str]) -> str:
+    missing = re.findall(r"Because (?:only )?([\w.-]+)\S* (?:was|were) not found", " ".join(lines))
+    if missing:
+        return f"There is no {missing[-1]} that fits."
     causes = [line.split("cause:", 1)[1].strip() for line in lines if "cause:" in line]
     errors = [line.split("error:", 1)[1].strip() for line in lines if line.lstrip().startswith("error:")]
     found = (

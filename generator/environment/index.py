@@ -7,6 +7,7 @@ import hashlib
 import html.parser
 import http.client
 import ssl
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from .cancelling import Cancel
 from .faults import Failure, of_os
-from .sources import Sources, is_local, local_path, without_secrets
+from .sources import Sources, host_of, is_local, local_path, without_secrets
 
 TIMEOUT = 20.0
 _MAX_PAGE = 64 * 1024 * 1024
@@ -23,11 +24,14 @@ _CHUNK = 1 << 18
 
 
 class UnreachableError(Exception):
-    """A link that gave no file; the text says why, without secrets."""
+    """A link that gave no file; the text says why, in a few words without secrets."""
 
 
 def find(sources: Sources, project: str, names: Iterable[str], log: Callable[[str], None]) -> list[str]:
-    """Where files of these names are: paths of folders first, then URLs, none of them tried yet."""
+    """Where files of these names are: paths of folders first, then URLs, none of them tried yet.
+
+    ``log`` is told of each page that gave nothing: its host, and why.
+    """
     wanted = set(names)
     found = [
         str(folder / name)
@@ -43,7 +47,7 @@ def find(sources: Sources, project: str, names: Iterable[str], log: Callable[[st
         try:
             found += [url for name, url in _links(sources, page) if name in wanted]
         except (OSError, ValueError, http.client.HTTPException) as error:
-            log(f"{without_secrets(page)}: {without_secrets(str(error))}")
+            log(f"{host_of(page) or page}: {_reason(error)}")
     return found
 
 
@@ -55,7 +59,7 @@ def lists(
     try:
         return any(name.startswith(tuple(prefixes)) for name, _url in _links(sources, page))
     except (OSError, ValueError, http.client.HTTPException) as error:
-        log(f"{without_secrets(page)}: {without_secrets(str(error))}")
+        log(f"{host_of(url) or url}: {_reason(error)}")
         return False
 
 
@@ -104,10 +108,9 @@ def _chunks(sources: Sources, link: str) -> Iterator[tuple[int, int | None, byte
                 done += len(chunk)
                 yield done, total, chunk
     except (OSError, http.client.HTTPException) as error:
-        said = without_secrets(str(getattr(error, "reason", error)))
-        raise UnreachableError(f"{without_secrets(link)}: {said}") from error
+        raise UnreachableError(_reason(error)) from error
     if total is not None and done < total:
-        raise UnreachableError(f"{without_secrets(link)}: the connection ended too early")
+        raise UnreachableError("the connection ended too early")
 
 
 def _links(sources: Sources, page: str) -> list[tuple[str, str]]:
@@ -130,6 +133,14 @@ def _links(sources: Sources, page: str) -> list[tuple[str, str]]:
         if urlsplit(url).scheme in ("http", "https", "file"):
             found.append((unquote(url.rpartition("/")[2]), _with_login_of(page, url)))
     return found
+
+
+def _reason(error: Exception) -> str:
+    """Why, in a few words: ``Connection refused``, ``HTTP Error 401: Unauthorized``."""
+    if isinstance(error, urllib.error.HTTPError):
+        return f"error {error.code}, {error.reason}"
+    cause = getattr(error, "reason", error)
+    return without_secrets(str(getattr(cause, "strerror", None) or cause))
 
 
 class _Links(html.parser.HTMLParser):

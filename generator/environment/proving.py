@@ -57,11 +57,11 @@ def prove(uv: Uv, lock: Lock, target: Path, teller: Teller) -> Proof:
             raise
         raise Failure("broken", f"The new Python does not work: {failure}", failure.advice) from failure
     if said["problems"]:
-        raise Failure(
-            "broken",
-            f"What was installed does not work: {said['problems'][0]}.",
-            "Update the driver of the graphics card, or choose PyTorch for the processor.",
-        )
+        problem = said["problems"][0]
+        driver = "Update the driver of the graphics card, or choose PyTorch for the processor."
+        other = "Try again. If it stays so, the log says more: it belongs into a report."
+        advice = driver if problem.startswith("PyTorch") else other
+        raise Failure("broken", f"What was installed does not work: {problem}.", advice)
     if "numpy" in pins:
         _greet(uv, python, teller)
     return Proof(said["device"], pins.get("torch", ""))

@@ -82,28 +82,32 @@ def obtain(
         return found
     name, sha256 = wheel()
     target = tools / name
-    problem = ""
-    for link in index.find(sources, "uv", [name], log):
+    problems: list[str] = []
+
+    def note(problem: str) -> None:
+        problems.append(problem)
+        log(problem)
+
+    for link in index.find(sources, "uv", [name], note):
         try:
             index.fetch(sources, link, sha256, target, cancel, progress)
             log(f"uv {VERSION} from {without_secrets(link)}")
             return _extract(target, tools / VERSION)
         except index.UnreachableError as error:
-            problem = f"{error}."
-            log(problem)
+            note(f"{host_of(link) or link}: {error}")
         except OSError as error:
             raise of_os(error, tools) from error
     if sources.offline or sources.no_index:
         raise Failure(
             "offline",
-            f"{name} is needed and is in none of the folders of wheels, and the network is not used.",
-            "Allow online access, or put that file into a folder of wheels.",
+            "The program uv, which installs packages, is in no folder of wheels, and the network is not used.",
+            f"Allow online access, or put {name} into a folder of wheels.",
         )
-    host = host_of(sources.index) or sources.index
+    reason = problems[-1] if problems else f"{host_of(sources.index) or sources.index} does not have it"
     raise Failure(
         "network",
-        f"{name} could not be fetched from {host}. {problem}".strip(),
-        "Check the connection, the proxy and the index, or put that file into a folder of wheels.",
+        f"The program uv, which installs packages, could not be fetched ({reason}).",
+        f"Check the connection, the proxy and the index, or put {name} into a folder of wheels.",
     )
 
 

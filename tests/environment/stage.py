@@ -15,9 +15,18 @@ from typing import Any
 import pytest
 
 from generator.environment import Cancel, Done, Failure, Sources, Wish, set_up
-from generator.protocol.environment import Environment, lock_digest, look
+from generator.protocol.environment import Environment, EnvironmentState, lock_digest, look
+from tests.faults import ends
 
 from .wheels import Lock, make_wheel
+
+OUTCOMES = {
+    EnvironmentState.ABSENT: "nothing is begun",
+    EnvironmentState.INCOMPLETE: "to be resumed",
+    EnvironmentState.BROKEN: "not used, to be repaired",
+    EnvironmentState.OUTDATED: "rolled back; the earlier one works",
+    EnvironmentState.READY: "what was there works",
+}
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
@@ -56,11 +65,14 @@ class Stage:
     def set_up(self, **changes: Any) -> Done:
         return set_up(replace(self.wish, **changes), self.events.append, Cancel())
 
-    def fails(self, **changes: Any) -> Failure:
+    def fails(self, fault: str = "", **changes: Any) -> Failure:
+        """The failure that a set-up ends in; ``fault`` names what was done to it, for the page of faults."""
         with pytest.raises(Failure) as caught:
             self.set_up(**changes)
         failure = caught.value
         assert str(failure).endswith(".") and failure.advice
+        if fault:
+            ends("Set-up", fault, OUTCOMES[self.look().state], f"{failure} {failure.advice}")
         return failure
 
     def look(self) -> Environment:

@@ -12,6 +12,7 @@ import pytest
 from generator.environment import Cancel, Failure, remove, set_up
 from generator.environment.verify import site_packages
 from generator.protocol.environment import EnvironmentState
+from tests.faults import ends
 
 from .stage import Stage, children_in
 from .wheels import Lock, make_wheel
@@ -70,6 +71,7 @@ def test_a_set_up_that_is_killed_leaves_no_process_and_is_resumed(stage: Stage, 
     assert stage.look().state is EnvironmentState.READY
     assert stage.run("import large.m199; print(large.VERSION)") == "1.0"
     assert [path.name for path in (stage.folder / "environments").iterdir()] == [Path(done.python).parts[-3]]
+    ends("Set-up", f"It is killed: {when.lower()}", "no process left; the next run makes it whole")
 
 
 def truncate(where: Path) -> None:
@@ -91,7 +93,15 @@ def delete_list(where: Path) -> None:
     (where / "alpha-1.0.dist-info").rmdir()
 
 
-@pytest.mark.parametrize("damage", [truncate, alter, delete_file, delete_list])
+DAMAGE = {
+    truncate: "a file is cut off",
+    alter: "bytes are changed",
+    delete_file: "a file is deleted",
+    delete_list: "it is not listed any more",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_package_is_found_and_mended_although_it_is_linked_to_the_cache(
     stage: Stage, damage
 ) -> None:
@@ -104,6 +114,7 @@ def test_a_damaged_package_is_found_and_mended_although_it_is_linked_to_the_cach
     code = "import alpha, importlib.metadata as m, pathlib; d = pathlib.Path(alpha.__file__).with_name('data.bin')"
     assert stage.run(f"{code}; print(alpha.VERSION, m.version('alpha'), d.read_text()[:4])") == "1.0 1.0 data"
     assert not stage.set_up().changed
+    ends("Set-up", f"A package is damaged: {DAMAGE[damage]}", "found, fetched again, ready")
 
 
 def test_damage_that_cannot_be_mended_is_said_and_not_used(stage: Stage) -> None:
@@ -112,7 +123,7 @@ def test_damage_that_cannot_be_mended_is_said_and_not_used(stage: Stage) -> None
     truncate(site(stage))
     for path in stage.wheels.iterdir():
         path.unlink()
-    assert stage.fails().kind == "offline"
+    assert stage.fails("A package is damaged, and there is no network to mend it").kind == "offline"
     found = stage.look()
     assert found.state is EnvironmentState.BROKEN
     assert "alpha" in found.problem
@@ -128,6 +139,7 @@ def test_a_python_that_is_gone_is_repaired(stage: Stage) -> None:
     assert stage.look().state is EnvironmentState.BROKEN
     assert stage.set_up().changed
     assert stage.run("import alpha; print(alpha.VERSION)") == "1.0"
+    ends("Set-up", "The Python of the environment is gone, and it is set up again", "mended, ready")
 
 
 def test_an_update_is_built_beside_and_swapped_in(stage: Stage) -> None:
@@ -161,7 +173,7 @@ def test_an_update_that_does_not_work_is_rolled_back(stage: Stage) -> None:
     lock = Lock(stage.locks)
     lock.add("safetensors", "1.1", broken)
     lock.write()
-    failure = stage.fails()
+    failure = stage.fails("An update brings a package that cannot be imported")
     assert failure.kind == "broken"
     assert "safetensors cannot be imported: no such library" in str(failure)
     found = stage.look()
@@ -178,6 +190,13 @@ def test_two_at_once_the_second_says_busy(stage: Stage) -> None:
     failure = stage.fails()
     assert failure.kind == "busy"
     assert str(running.process.pid) in str(failure)
+    said = str(failure).replace(str(running.process.pid), "…")
+    ends(
+        "Set-up",
+        "Two set-ups at once",
+        "the second is refused, the first goes on",
+        f"{said} {failure.advice}",
+    )
     assert running.finish()["event"] == "done"
     assert stage.look().state is EnvironmentState.READY
 

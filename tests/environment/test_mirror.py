@@ -123,7 +123,7 @@ def test_everything_comes_from_the_index_that_is_named(stage: Stage, mirror: Mir
 def test_an_index_with_a_login(stage: Stage, mirror: Mirror) -> None:
     stage.lock(alpha="1.0")
     mirror.login = "artist:pa ss"
-    plain = stage.fails(sources=Sources(index_url=f"{mirror.url}/simple"))
+    plain = stage.fails("The index asks for a password", sources=Sources(index_url=f"{mirror.url}/simple"))
     assert plain.kind == "network"
     url = mirror.url.replace("http://", "http://artist:pa%20ss@")
     stage.set_up(sources=Sources(index_url=f"{url}/simple"))
@@ -158,7 +158,7 @@ def test_a_page_of_wheels_needs_no_index(stage: Stage, mirror: Mirror) -> None:
 def test_a_download_that_ends_too_early_is_said(stage: Stage, mirror: Mirror) -> None:
     stage.lock(alpha="1.0")
     mirror.cut = True
-    failure = stage.fails(sources=Sources(index_url=f"{mirror.url}/simple"))
+    failure = stage.fails("A download ends too early", sources=Sources(index_url=f"{mirror.url}/simple"))
     assert failure.kind == "network"
     assert "127.0.0.1" in str(failure)
     mirror.cut = False

@@ -39,7 +39,7 @@ def test_too_little_space_is_said_before_anything_is_fetched(stage: Stage) -> No
     lock = stage.lock(alpha="1.0")
     lock.disk = 5_000_000_000
     lock.write()
-    failure = stage.fails(free=lambda folder: 2_000_000_000)
+    failure = stage.fails("There is too little space", free=lambda folder: 2_000_000_000)
     assert failure.kind == "no_space"
     assert "5.3 GB" in str(failure) and "2.0 GB are free" in str(failure)
     assert not (stage.folder / "uv").exists()
@@ -56,7 +56,7 @@ def test_a_disk_that_becomes_full_is_said_and_the_rest_is_resumed_with_more_spac
     lock.add("alpha", "1.0", make_wheel(stage.wheels, "alpha", "1.0", {"alpha/large.bin": noise}))
     lock.write()
     stage.folder = small_disk / "environment"
-    failure = stage.fails(free=lambda folder: 10**12)
+    failure = stage.fails("The disk becomes full in the middle", free=lambda folder: 10**12)
     assert failure.kind == "no_space"
     assert stage.look().state is EnvironmentState.INCOMPLETE
     subprocess.run(["mount", "-o", "remount,size=400m", str(small_disk)], check=True)
@@ -69,17 +69,17 @@ def test_a_disk_that_is_full_from_the_start_is_said(stage: Stage, small_disk: Pa
     free = shutil.disk_usage(small_disk).free
     (small_disk / "fill").write_bytes(bytes(free - 4096))
     stage.folder = small_disk / "environment"
-    assert stage.fails(free=lambda folder: 10**12).kind == "no_space"
+    assert stage.fails("The disk is full", free=lambda folder: 10**12).kind == "no_space"
 
 
 def test_without_network_uv_itself_cannot_be_fetched(stage: Stage) -> None:
     stage.lock(alpha="1.0")
-    failure = stage.fails(sources=Sources(index_url=CLOSED))
+    failure = stage.fails("The index does not answer", sources=Sources(index_url=CLOSED))
     assert failure.kind == "network"
     assert "127.0.0.1" in str(failure)
     assert "folder of wheels" in failure.advice
     assert stage.look().state is EnvironmentState.INCOMPLETE
-    failure = stage.fails(sources=Sources(offline=True))
+    failure = stage.fails("The network may not be used", sources=Sources(offline=True))
     assert failure.kind == "offline"
 
 
@@ -89,8 +89,11 @@ def test_without_network_packages_cannot_be_fetched(stage: Stage, monkeypatch: p
     for path in stage.wheels.iterdir():
         path.unlink()
     links = (str(stage.uv_folder),)
-    assert stage.fails(sources=Sources(index_url=CLOSED, find_links=links)).kind == "network"
-    failure = stage.fails(sources=Sources(find_links=links, offline=True))
+    closed = Sources(index_url=CLOSED, find_links=links)
+    assert stage.fails("The connection is lost before the packages", sources=closed).kind == "network"
+    failure = stage.fails(
+        "The folder of wheels lacks a package", sources=Sources(find_links=links, offline=True)
+    )
     assert failure.kind == "offline"
     assert "alpha" in str(failure)
     assert failure.log is not None and "alpha" in failure.log.read_text(encoding="utf-8")
@@ -104,7 +107,8 @@ def test_a_changed_uv_is_refused_and_never_run(stage: Stage, tmp_path: Path) -> 
     data = bytearray((stage.uv_folder / name).read_bytes())
     data[len(data) // 2] ^= 1
     (folder / name).write_bytes(data)
-    failure = stage.fails(sources=Sources(find_links=(str(folder), str(stage.wheels)), offline=True))
+    sources = Sources(find_links=(str(folder), str(stage.wheels)), offline=True)
+    failure = stage.fails("Somebody changed uv", sources=sources)
     assert failure.kind == "hash"
     assert name in str(failure)
     assert list((stage.folder / "uv").rglob("*")) == []
@@ -123,7 +127,7 @@ def test_a_uv_that_was_changed_on_disk_is_fetched_again(stage: Stage) -> None:
 def test_a_changed_package_is_refused(stage: Stage) -> None:
     stage.lock(alpha="1.0")
     make_wheel(stage.wheels, "alpha", "1.0", {"alpha/__init__.py": b"print('not what was locked')"})
-    failure = stage.fails()
+    failure = stage.fails("Somebody changed a package")
     assert failure.kind == "hash"
     assert "alpha" in str(failure)
     assert stage.look().state is EnvironmentState.INCOMPLETE
@@ -151,7 +155,7 @@ def test_a_python_that_does_not_suit_is_said(stage: Stage, tmp_path: Path) -> No
     not_python = tmp_path / "python3"
     not_python.write_text("#!/bin/sh\necho hello\n")
     not_python.chmod(0o755)
-    failure = stage.fails(python=not_python)
+    failure = stage.fails("The Python that was named is none", python=not_python)
     assert failure.kind == "python"
     assert str(not_python) in str(failure)
 
@@ -159,13 +163,13 @@ def test_a_python_that_does_not_suit_is_said(stage: Stage, tmp_path: Path) -> No
 def test_a_file_in_the_place_of_the_folder_is_said_and_kept(stage: Stage) -> None:
     stage.lock(alpha="1.0")
     stage.folder.write_text("mine")
-    assert stage.fails().kind == "permission"
+    assert stage.fails("A file is in the place of the folder").kind == "permission"
     assert stage.folder.read_text() == "mine"
 
 
 def test_an_accelerator_without_a_lock_is_said(stage: Stage) -> None:
     stage.lock(alpha="1.0")
-    failure = stage.fails(accelerator="xpu")
+    failure = stage.fails("There is no locked PyTorch for the card", accelerator="xpu")
     assert failure.kind == "python"
     assert "xpu" in str(failure) and "cpu" in str(failure)
 
