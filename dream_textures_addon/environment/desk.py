@@ -10,7 +10,7 @@ from typing import Any
 
 from .commands import LOG, Environment, EnvironmentState, Tool, Wishes, last_lines, look
 from .events import Ending, Progress, verdict
-from .run import Run, RunLimits
+from .run import DELETING, Run, RunLimits
 from .words import progress_text
 
 
@@ -104,7 +104,8 @@ class Desk:
         else:
             line = command[task](wishes)
         self.task, self._then = task, then
-        self._run = Run(line, task.value, document=task in _DOCUMENTS, limits=self.limits)
+        limits = self.limits or (DELETING if task is Task.REMOVE else None)
+        self._run = Run(line, task.value, document=task in _DOCUMENTS, limits=limits)
         return self._run
 
     def take(self) -> bool:

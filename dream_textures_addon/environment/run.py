@@ -45,7 +45,10 @@ class RunLimits:
 
 
 SHORT = RunLimits(silence=180.0, total=300.0, patience=3.0)
-"""For commands that look at something, or delete it."""
+"""For commands that look at something."""
+
+DELETING = RunLimits(silence=3600.0, total=3600.0)
+"""For sixty thousand files on a slow disk, of which nothing is said in between."""
 
 
 @dataclass

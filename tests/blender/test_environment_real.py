@@ -6,39 +6,61 @@ It installs PyTorch, which takes minutes; one version of Blender stands for all,
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import bpy
 import pytest
 
-from .conftest import MODULE, ROOT, own_nodes, submodule
+from .conftest import ROOT, online, own_nodes, preferences, submodule
 from .test_panels import preferences_drawn
 
 pytestmark = pytest.mark.skipif(bpy.app.version[:2] != (4, 5), reason="one Blender stands for all")
 
 
 @pytest.fixture(scope="module")
-def environment(installed: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The environment that "Set Up Generator" made, in an empty folder with a name that is not plain."""
-    preferences = bpy.context.preferences.addons[MODULE].preferences
-    preferences.environment_folder = str(tmp_path_factory.mktemp("set up") / "Générateur")
-    preferences.accelerator = "cpu"
-    bpy.context.preferences.system.use_online_access = True
+def folder(installed: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An empty folder with a name that is not plain, chosen in the preferences."""
+    folder = tmp_path_factory.mktemp("set up") / "Générateur"
+    preferences().environment_folder = str(folder)
+    preferences().accelerator = "cpu"
+    online(True)
+    yield folder
+    preferences().property_unset("environment_folder")
+    preferences().property_unset("accelerator")
+    online(False)
+
+
+@pytest.fixture(scope="module")
+def environment(folder: Path) -> Any:
+    """The environment that "Set Up Generator" makes there, while a generator runs on Blender's own Python."""
     bpy.ops.dtex.generate(prompt="red bricks", width=32)
     before = submodule("runtime_state").runtime().session
-    assert before.launch.command[0] == sys.executable, "a generator runs already when the set-up begins"
+    assert before.launch.command[0] == sys.executable
     assert bpy.ops.dtex.setup_generator() == {"FINISHED"}
-    assert before.pid is None, "and is idle no longer than that"
-    yield submodule("runtime_state").runtime().environment.found
-    if bpy.ops.dtex.remove_generator.poll():
-        bpy.ops.dtex.remove_generator()
-    preferences.property_unset("environment_folder")
-    preferences.property_unset("accelerator")
-    bpy.context.preferences.system.use_online_access = False
+    assert before.pid is None, "an idle generator makes room for the new one"
+    return submodule("runtime_state").runtime().environment.found
+
+
+def test_a_download_that_is_cancelled_leaves_no_process_and_can_be_resumed(
+    folder: Path, runtime: Any
+) -> None:
+    desk, endings = runtime.environment, []
+    desk.begin(
+        submodule("environment.desk").Task.SET_UP, submodule("environment.wishes").wishes(), endings.append
+    )
+    wait_for(lambda: desk.status.startswith("Downloading"), 180)
+    desk.cancel()
+    wait_for(desk.take, 60)
+    assert endings[0].cancelled, endings[0].sentences
+    assert processes_with(str(folder)) == []
+    desk.refresh(submodule("environment.wishes").wishes())
+    assert "dtex.setup_generator: Resume Set-Up" in preferences_drawn().operators
 
 
 def test_one_button_makes_it_ready(environment: Any) -> None:
@@ -72,14 +94,13 @@ def test_pressing_it_again_finds_nothing_to_do(environment: Any) -> None:
 
 
 def test_without_online_access_it_can_still_be_used_as_another_python(environment: Any) -> None:
-    bpy.context.preferences.system.use_online_access = False
-    preferences = bpy.context.preferences.addons[MODULE].preferences
+    online(False)
     try:
         assert bpy.ops.dtex.use_existing_python(filepath=str(environment.python)) == {"FINISHED"}
-        assert preferences.python_path == str(environment.python)
+        assert preferences().python_path == str(environment.python)
     finally:
-        preferences.python_path = ""
-        bpy.context.preferences.system.use_online_access = True
+        preferences().python_path = ""
+        online(True)
 
 
 def test_the_computer_is_examined(environment: Any, runtime: Any) -> None:
@@ -97,3 +118,22 @@ def test_uninstalling_deletes_it_and_nothing_of_the_artists(environment: Any) ->
     assert not environment.python.exists()
     assert [path.name for path in environment.folder.iterdir()] == ["models"]
     assert any("Not set up" in text for text in preferences_drawn().texts)
+
+
+def wait_for(condition: Callable[[], object], seconds: float) -> None:
+    """Until it holds, as the timer would wait."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def processes_with(text: str) -> list[str]:
+    """The command lines of this machine that hold a text; none where that cannot be seen."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            line = path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+            if text in line:
+                found.append(line)
+    return found
