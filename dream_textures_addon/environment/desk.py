@@ -39,7 +39,7 @@ class Desk:
     """At most one command at a time; every method is for one thread, and only `close` blocks.
 
     ``found`` and ``has_log`` are what was there at the last look, so that drawing need not touch the disk. ``plan``
-    is what a set-up or a removal would do, ``trouble`` how the last command failed, ``checked`` what is known of
+    is what a set-up or a removal would do, ``news`` and ``trouble`` how the last command went, ``checked`` what is known of
     another Python, and ``findings`` what the doctor said.
     """
 
@@ -51,6 +51,7 @@ class Desk:
         self.has_log = False
         self.task: Task | None = None
         self.plan: Any = None
+        self.news = ""
         self.trouble: Ending | None = None
         self.checked: Ending | None = None
         self.findings: Any = None
@@ -91,7 +92,7 @@ class Desk:
         """Start a command; `take` calls ``then`` with its ending. ``python`` is the one for `Task.CHECK`."""
         assert self._run is None, "one at a time"
         if task not in (Task.CHECK, Task.EXAMINE):
-            self.trouble = None  # while the artist looks for its reason, it stays to be read
+            self.news, self.trouble = "", None  # while the artist looks for its reason, it stays to be read
         command = {
             Task.PLAN: self.tool.plan,
             Task.SET_UP: self.tool.set_up,
@@ -119,6 +120,8 @@ class Desk:
             self.checked = ending = verdict(ending)
         elif not ending.ok and not ending.cancelled:
             self.trouble = ending
+        if task in (Task.SET_UP, Task.REMOVE) and ending.ok:
+            self.news = ending.message
         if task is Task.PLAN and ending.ok:
             self.plan = ending.data
         if task is Task.EXAMINE and ending.ok:

@@ -27,6 +27,8 @@ def draw_environment(box: bpy.types.UILayout, desk: Desk, width: int) -> None:
             wrapped(box, desk.trouble.message, width, "ERROR")
             if desk.trouble.advice:
                 wrapped(box, desk.trouble.advice, width, "BLANK1")
+        elif desk.news:
+            wrapped(box, desk.news, width)
     row = box.row()
     if desk.busy:
         row.operator("dtex.cancel_setup", icon="X")

@@ -166,7 +166,8 @@ def stage(installed: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     yield stage
     desk = submodule("runtime_state").runtime().environment
     desk.close()
-    desk.tool, desk.trouble, desk.checked, desk.findings, desk.plan = tool, None, None, None, None
+    desk.tool, desk.news = tool, ""
+    desk.trouble = desk.checked = desk.findings = desk.plan = None
     for name in ("environment_folder", "python_path", "wheels"):
         setattr(preferences(), name, "")
     online(False)

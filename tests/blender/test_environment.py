@@ -37,6 +37,7 @@ def test_a_script_sets_up_and_waits_for_the_end(stage: Stage, capfd: pytest.Capt
     stage.mode("normal")
     assert bpy.ops.dtex.setup_generator() == {"FINISHED"}
     assert "Ready, with PyTorch for: Processor" in page()
+    assert "The generator is ready." in page(), "as it said itself"
     assert "Downloading PyTorch" in capfd.readouterr().out
     launch = submodule("runtime_state").runtime().launch()
     assert Path(launch.command[0]).is_relative_to(stage.folder)
