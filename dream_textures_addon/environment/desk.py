@@ -39,8 +39,8 @@ class Desk:
     """At most one command at a time; every method is for one thread, and only `close` blocks.
 
     ``found`` and ``has_log`` are what was there at the last look, so that drawing need not touch the disk. ``plan``
-    is what a set-up or a removal would do, ``news`` and ``trouble`` how the last command went, ``checked`` what is known of
-    another Python, and ``findings`` what the doctor said.
+    is what a set-up or a removal would do, ``news`` and ``trouble`` how the last one went, ``checked`` what is known
+    of another Python, and ``findings`` what the doctor said.
     """
 
     def __init__(self, tool: Tool, folder: Path, limits: RunLimits | None = None) -> None:
