@@ -87,6 +87,11 @@ class Session:
         )
 
     @property
+    def silence(self) -> float:
+        """For how many seconds a running generator has given no sign of life."""
+        return 0.0 if self._child is None else self._watch.silent_seconds
+
+    @property
     def advice(self) -> str:
         """What to try when the state is FAILED, else an empty text."""
         return "" if self._fault is None else self._fault.advice

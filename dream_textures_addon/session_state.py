@@ -116,7 +116,8 @@ class Watch:
         return time.monotonic() - self._what_since
 
 
-_QUIET_SECONDS = 10.0
+QUIET_SECONDS = 10.0
+"""After so long without a sign of life the artist is told."""
 
 
 def status_of(
@@ -130,7 +131,7 @@ def status_of(
 ) -> str:
     """One sentence for every state but FAILED, with a time wherever the artist waits."""
     quiet = ""
-    if state not in (SessionState.STOPPED, SessionState.RESTARTING) and watch.silent_seconds > _QUIET_SECONDS:
+    if state not in (SessionState.STOPPED, SessionState.RESTARTING) and watch.silent_seconds > QUIET_SECONDS:
         quiet = f"; no sign of life for {watch.silent_seconds:.0f} s, ended after {limits.silence:g} s"
     match state:
         case SessionState.STARTING:

@@ -9,7 +9,7 @@ from .. import preview, pump
 from ..delivery import Delivery
 from ..jobs import Job, JobState
 from ..runtime_state import Runtime
-from ..session_state import SessionState
+from ..session_state import QUIET_SECONDS, SessionState
 from ..submission import sentences
 from .queue import draw_for_other_file, draw_queue
 from .seams import draw_figures, seam_line
@@ -51,6 +51,8 @@ def _draw_running(layout: bpy.types.UILayout, state: Runtime, job: Job, width: i
     if job.stopping:
         what = "Cancelling"
     box.progress(factor=job.progress, text=what)
+    if session is not None and session.state is SessionState.BUSY and session.silence > QUIET_SECONDS:
+        wrapped(box, f"No sign of life from the generator for {session.silence:.0f} s", width, "INFO")
     for notice in job.notices:
         wrapped(box, notice, width, "INFO")
     row = box.row(align=True)

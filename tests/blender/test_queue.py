@@ -83,6 +83,19 @@ def test_the_running_job_cannot_be_overtaken(
     drain(lambda: all(job.over for job in queue))
 
 
+def test_the_panel_says_when_the_generator_is_silent(
+    queue: list[Any], runtime: Any, drain: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = "No sign of life from the generator for"
+    drain(lambda: queue[0].state.value == "running")
+    assert not any(silent in text for text in drawn(width=1000).texts)
+    with monkeypatch.context() as patch:
+        patch.setattr(submodule("session_state").Watch, "silent_seconds", 25.0)
+        assert f"{silent} 25 s" in drawn(width=1000).texts
+    bpy.ops.dtex.cancel(everything=True)
+    drain(lambda: all(job.over for job in queue))
+
+
 def test_one_that_waits_can_be_taken_out(queue: list[Any], runtime: Any, drain: Callable[..., None]) -> None:
     bpy.ops.dtex.cancel(job=queue[2].id)
     drain(lambda: queue[2].over)
