@@ -23,10 +23,11 @@ FIRST = ("generator",)
 """The session whose environment others borrow a Python from."""
 SIDE_BY_SIDE = {
     "programs": ("lint", "command_line", "generator", "environment"),
-    "blender": ("blender", "window"),
+    "blender": ("blender",),
 }
 """Two processors are kept busy: Blender waits for its generator much of the time."""
-LAST = ("reliability",)
+LAST = ("window", "reliability")
+"""The window's test measures how long Blender stands still, and wants the machine for itself."""
 
 
 def main(arguments: list[str]) -> int:

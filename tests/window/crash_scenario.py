@@ -46,7 +46,7 @@ def state() -> Any:
 
 def until(condition: Any, seconds: float, what: str) -> hands.Steps:
     """Wait for something, as long as Blender stays alive."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * hands.PATIENCE
     while not condition():
         if time.monotonic() > deadline:
             raise AssertionError(f"Waited {seconds:g} s in vain: {what}")

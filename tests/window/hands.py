@@ -14,6 +14,8 @@ import bpy
 
 Steps = Iterator[float]
 TICK = 0.05
+PATIENCE = 4
+"""How often the time that a step takes on a quiet machine it may take on a busy one."""
 _KEYS = {" ": "SPACE", "-": "MINUS", ".": "PERIOD", ",": "COMMA"}
 _DIGITS = ("ZERO", "ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT", "NINE")
 _PITCH = 12
