@@ -23,7 +23,7 @@ import debian
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-PATIENCE = 420.0
+PATIENCE = 900.0
 LONGEST_GAP = 1.5
 """Seconds for which Blender may stand still; or three times as long as it does without us, on a busy machine,
 since drawing in software takes the most of them."""

@@ -20,7 +20,7 @@ import debian
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-PATIENCE = 420.0
+PATIENCE = 900.0
 ACTS = {"crash": 137, "recover": 0, "reopen": 0}
 """The acts in their order, and the status that Blender must end with; 137 is a kill."""
 
