@@ -22,7 +22,7 @@ from dream_textures_addon.spool_entry import SpoolEntry, Stage
 from dream_textures_addon.wire import protocol
 from tests.faults import ends
 
-from .test_spool import PIXELS, UNLIMITED, entry, result
+from .spooling import PIXELS, UNLIMITED, entry, result
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ def test_a_write_that_fails_half_way_leaves_nothing_of_it(tmp_path: Path) -> Non
     program = (
         "import resource, sys; from pathlib import Path\n"
         "from tests.addon import conftest\n"
-        "from tests.addon.test_spool import PIXELS, UNLIMITED, entry, result\n"
+        "from tests.addon.spooling import PIXELS, UNLIMITED, entry, result\n"
         "from tests.addon.test_spool_keeper import settle\n"
         "from dream_textures_addon.keeper import Keeper\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
@@ -282,7 +282,7 @@ def test_offers_say_what_became_of_them() -> None:
 def test_the_keeper_lives_until_the_interpreter_ends(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from tests.addon import conftest\n"
-        "from tests.addon.test_spool import PIXELS, UNLIMITED, entry\n"
+        "from tests.addon.spooling import PIXELS, UNLIMITED, entry\n"
         "from dream_textures_addon.keeper import Keeper\n"
         "keeper = Keeper(Path(sys.argv[1]), UNLIMITED)\n"
         "for _ in range(20): keeper.put(entry(), PIXELS)\n"
