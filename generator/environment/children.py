@@ -21,6 +21,9 @@ from .leash import leashed
 from .sources import without_secrets
 
 TICK = 0.25
+MAX_LOG = 4_000_000
+"""Bytes; a longer log is begun again with the next set-up."""
+
 GRACE = 5.0
 _KEEP_LINES = 60
 
@@ -30,6 +33,8 @@ class Log:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        if path.is_file() and path.stat().st_size > MAX_LOG:
+            path.unlink()
         self._stream = path.open("a", encoding="utf-8", errors="replace")
 
     def write(self, line: str) -> None:

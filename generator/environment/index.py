@@ -7,6 +7,7 @@ import hashlib
 import html.parser
 import http.client
 import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
@@ -16,9 +17,12 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from .cancelling import Cancel
 from .faults import Failure, of_os
+from .places import put
 from .sources import Sources, host_of, is_local, local_path, without_secrets
 
-TIMEOUT = 20.0
+TIMEOUT, LIMIT = 20.0, 1800.0
+"""Seconds to wait for the next bytes, and for all of them."""
+
 _MAX_PAGE = 64 * 1024 * 1024
 _CHUNK = 1 << 18
 
@@ -92,7 +96,7 @@ def fetch(
                 f"{without_secrets(link)} is not the file that Dream Textures was made with, and was not used.",
                 "Try again. If it stays so, remove that file, or use another index or mirror.",
             )
-        partial.replace(target)
+        put(partial, target)
     except OSError as error:
         raise of_os(error, target.parent) from error
     finally:
@@ -104,7 +108,7 @@ def _chunks(sources: Sources, link: str) -> Iterator[tuple[int, int | None, byte
     try:
         with _open(sources, link) as stream:
             total, done = _length(stream), 0
-            while chunk := stream.read(_CHUNK):
+            for chunk in _read(stream):
                 done += len(chunk)
                 yield done, total, chunk
     except (OSError, http.client.HTTPException) as error:
@@ -113,9 +117,20 @@ def _chunks(sources: Sources, link: str) -> Iterator[tuple[int, int | None, byte
         raise UnreachableError("the connection ended too early")
 
 
+def _read(stream: Any) -> Iterator[bytes]:
+    until = time.monotonic() + LIMIT
+    # read1 and not read, which would wait for a whole chunk from a server that sends a byte at a time.
+    while chunk := stream.read1(_CHUNK):
+        if time.monotonic() > until:
+            raise TimeoutError("it took far too long")
+        yield chunk
+
+
 def _links(sources: Sources, page: str) -> list[tuple[str, str]]:
-    base = page
+    """Names and URLs of all files that a page links to; a page of a server cannot name files of this machine."""
+    schemes = ("http", "https")
     if is_local(page):
+        schemes = (*schemes, "file")
         folder = local_path(page)
         path = folder / "index.html"
         if not path.is_file():
@@ -123,14 +138,17 @@ def _links(sources: Sources, page: str) -> list[tuple[str, str]]:
         data, base = path.read_bytes(), path.as_uri()
     else:
         with _open(sources, page) as stream:
-            data = stream.read(_MAX_PAGE)
-            base = stream.geturl()
+            data, base = bytearray(), stream.geturl()
+            for chunk in _read(stream):
+                data += chunk
+                if len(data) > _MAX_PAGE:
+                    raise ValueError("the page is far too long")
     parser = _Links()
     parser.feed(data.decode("utf-8", "replace"))
     found = []
     for href in parser.found:
         url = urljoin(base, href).partition("#")[0]
-        if urlsplit(url).scheme in ("http", "https", "file"):
+        if urlsplit(url).scheme in schemes:
             found.append((unquote(url.rpartition("/")[2]), _with_login_of(page, url)))
     return found
 
@@ -213,7 +231,10 @@ def _trust(sources: Sources) -> ssl.SSLContext:
         except ImportError:
             pass
     if certificates:
-        context.load_verify_locations(cafile=certificates)
+        try:
+            context.load_verify_locations(cafile=certificates)
+        except OSError as error:
+            raise OSError(f"the certificates in {certificates} cannot be read") from error
     return context
 
 

@@ -7,10 +7,14 @@ import json
 import os
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from generator.protocol.environment import MARKER, MARKER_FORMAT, inside, read_marker
+
+PATIENCE = 5.0
+"""Seconds that whoever reads a file gets to let go of it."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ class Places:
                 json.dump(said, stream, indent=2)
                 stream.flush()
                 os.fsync(stream.fileno())
-            Path(name).replace(self.marker)
+            put(Path(name), self.marker)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
@@ -92,6 +96,22 @@ class Places:
 def python_of(environment: Path) -> Path:
     """The interpreter of a virtual environment."""
     return environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+
+
+def put(fresh: Path, place: Path) -> None:
+    """Move ``fresh`` to ``place`` in one step, over what is there if that is a file.
+
+    Windows refuses while anybody reads there, such as a virus scanner or the add-on: so it is tried for some seconds.
+    """
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fresh.replace(place)
+            return
+        except PermissionError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
 
 
 def existing_parent(folder: Path) -> Path:

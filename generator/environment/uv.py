@@ -15,6 +15,7 @@ from . import index
 from .cancelling import Cancel
 from .faults import Failure, of_os
 from .locks import platform_name
+from .places import put
 from .sources import Sources, host_of, without_secrets
 
 VERSION = "0.13.9"
@@ -125,7 +126,7 @@ def _extract(archive: Path, folder: Path) -> Path:
     (fresh / _EXECUTABLE).chmod(0o755)
     (fresh / "sha256").write_text(_digest(fresh / _EXECUTABLE), encoding="ascii")
     shutil.rmtree(folder, ignore_errors=True)
-    fresh.replace(folder)
+    put(fresh, folder)
     archive.unlink()
     return executable
 

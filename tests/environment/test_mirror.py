@@ -6,8 +6,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -31,6 +32,8 @@ class Mirror:
     login: str = ""
     cut: bool = False
     moved_to: str = ""
+    trickle: bool = False
+    page: bytes = b""
     logins: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
@@ -43,6 +46,14 @@ def handler(mirror: Mirror) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             mirror.asked.append(self.path)
             mirror.logins.append(self.headers.get("Authorization", ""))
+            if mirror.trickle:
+                self.send_response(200)
+                self.end_headers()
+                with suppress(OSError):
+                    for _ in range(200):
+                        self.wfile.write(b" ")
+                        time.sleep(0.05)
+                return
             if mirror.moved_to:
                 self.send_response(302)
                 self.send_header("Location", mirror.moved_to + self.path)
@@ -53,6 +64,9 @@ def handler(mirror: Mirror) -> type[BaseHTTPRequestHandler]:
                 self.send_response(401)
                 self.send_header("WWW-Authenticate", "Basic")
                 self.end_headers()
+                return
+            if mirror.page:
+                self.answer(mirror.page, "text/html")
                 return
             _, index, *rest = urlsplit(self.path).path.split("/")
             files = {
@@ -129,6 +143,29 @@ def test_an_index_with_a_login(stage: Stage, mirror: Mirror) -> None:
     stage.set_up(sources=Sources(index_url=f"{url}/simple"))
     assert stage.look().state is EnvironmentState.READY
     assert "pa%20ss" not in (stage.folder / "setup.log").read_text(encoding="utf-8")
+
+
+def test_a_server_that_sends_a_byte_at_a_time_is_not_waited_for(
+    stage: Stage, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "LIMIT", 0.5)
+    stage.lock(alpha="1.0")
+    mirror.trickle = True
+    sources = Sources(index_url=f"{mirror.url}/simple")
+    failure = stage.fails("The index sends a byte at a time", sources=sources)
+    assert failure.kind == "network"
+    assert "took far too long" in str(failure)
+
+
+def test_a_page_of_a_server_cannot_name_files_of_this_machine(stage: Stage, mirror: Mirror) -> None:
+    stage.lock(alpha="1.0")
+    name, _sha256 = uv.wheel()
+    mirror.indexes["simple"] = []
+    mirror.page = f'<a href="{(stage.uv_folder / name).as_uri()}">{name}</a>'.encode()
+    assert index.find(Sources(index_url=f"{mirror.url}/simple"), "uv", [name], print) == []
+    mirror.page = f'<a href="../elsewhere/{name}">{name}</a>'.encode()
+    (link,) = index.find(Sources(index_url=f"{mirror.url}/simple"), "uv", [name], print)
+    assert link == f"{mirror.url}/simple/elsewhere/{name}"
 
 
 def test_a_login_is_not_told_to_another_server(stage: Stage, mirror: Mirror, tmp_path: Path) -> None:
