@@ -110,6 +110,7 @@ def window(session: nox.Session) -> None:
     """The built extension in a real Blender with its window open, on a virtual screen."""
     session.install("-r", "requirements/test.txt")
     session.run("python", "tests/window/run.py", *session.posargs)
+    session.run("python", "tests/window/run_crash.py", *session.posargs)
 
 
 @nox.session(venv_backend="none")
