@@ -49,6 +49,6 @@ def load(folder: Path, precision: str, device: str, progress: Progress) -> Diffu
             f"Diffusion models need Python packages that are not installed here: {missing}.",
             'Install them with: pip install "dream-textures[diffusion]"',
         )
-    from .loading import load_model
+    from .opening import load_model
 
     return load_model(folder, precision, device, progress)

@@ -1,43 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a folder to a pipeline on a device: from local files alone, without pickles and without foreign code."""
+"""From a folder to a pipeline: from local files alone, without pickles and without foreign code."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from generator.progress import GenerationError, Progress
 
-from .folder import UNUSED, ModelFolder, display_name, read_folder, tensor_names
+from .folder import UNUSED, ModelFolder, tensor_names
 
 if TYPE_CHECKING:
     from .families import Family
     from .ladder import Plan
     from .loaded import Loaded
-    from .model import DiffusionModel
 
 FAMILIES = (
     "Choose a folder of Stable Diffusion 1.x, 2.x, XL or 3, Flux, Qwen-Image, Z-Image, PixArt or Sana that makes "
     "images from text."
 )
-
-
-def load_model(path: Path, precision: str, device_name: str, progress: Progress) -> DiffusionModel:
-    """See `generator.diffusion.load`."""
-    name = display_name(path)
-    progress.loading(f"Reading {name}")
-    folder = read_folder(path)
-    progress.loading("Starting PyTorch")
-    _stay_offline()
-    from .hardware import choose_device
-
-    wanted = choose_device(device_name)
-    progress.loading("Starting diffusers")
-    _be_quiet()
-    from .model import DiffusionModel
-
-    return DiffusionModel(Reader(folder), precision, wanted, progress)
 
 
 class Reader:
@@ -72,22 +52,6 @@ class Reader:
     def variant(self, plan: Plan) -> str | None:
         """Which of the folder's variants is read for ``plan``."""
         return self.folder.variant(half=plan.dtype.itemsize < 4)
-
-
-def _stay_offline() -> None:
-    # Read by the libraries when they are imported.
-    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY"):
-        os.environ.setdefault(name, "1")
-
-
-def _be_quiet() -> None:
-    """No progress bars and no warnings of the libraries: what the artist should know, we say ourselves."""
-    from diffusers.utils import logging as diffusers_logging
-    from transformers.utils import logging as transformers_logging
-
-    for logging in (diffusers_logging, transformers_logging):
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
 
 
 def _read_pipeline(folder: ModelFolder, plan: Plan) -> Any:

@@ -23,7 +23,7 @@ from generator.streams import claim_standard_streams
 commands, events = claim_standard_streams()
 
 from generator import diffusion, engine, procedural_model  # noqa: E402
-from generator.diffusion import loading  # noqa: E402
+from generator.diffusion import opening  # noqa: E402
 from generator.serve import serve  # noqa: E402
 
 FOLDER = Path(sys.argv[1])
@@ -105,7 +105,7 @@ def break_diffusers() -> None:
 
 
 def break_loading() -> None:
-    original, broken = loading._stay_offline, False
+    original, broken = opening._stay_offline, False
 
     def stay_offline() -> None:
         nonlocal broken
@@ -114,7 +114,7 @@ def break_loading() -> None:
             break_diffusers()
             broken = True
 
-    loading._stay_offline = stay_offline
+    opening._stay_offline = stay_offline
 
 
 break_engine()

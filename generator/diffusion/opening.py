@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the path of a folder to a model that is ready to be asked. The libraries are imported here, one after another."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from generator.progress import Progress
+
+from .folder import display_name, read_folder
+
+if TYPE_CHECKING:
+    from .model import DiffusionModel
+
+
+def load_model(path: Path, precision: str, device_name: str, progress: Progress) -> DiffusionModel:
+    """See `generator.diffusion.load`."""
+    name = display_name(path)
+    progress.loading(f"Reading {name}")
+    folder = read_folder(path)
+    progress.loading("Starting PyTorch")
+    _stay_offline()
+    from .hardware import choose_device
+
+    wanted = choose_device(device_name)
+    progress.loading("Starting diffusers")
+    _be_quiet()
+    from .loading import Reader
+    from .model import DiffusionModel
+
+    return DiffusionModel(Reader(folder), precision, wanted, progress)
+
+
+def _stay_offline() -> None:
+    # Read by the libraries when they are imported.
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY"):
+        os.environ.setdefault(name, "1")
+
+
+def _be_quiet() -> None:
+    """No progress bars and no warnings of the libraries: what the artist should know, we say ourselves."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    for logging in (diffusers_logging, transformers_logging):
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
