@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the path of a folder to a model that is ready to be asked. The libraries are imported here, one after another."""
+"""From the path of a folder to a model that is ready to be asked; the libraries are imported here, one by one."""
 
 from __future__ import annotations
 
