@@ -18,7 +18,7 @@ from generator.progress import CancelledError, GenerationError, Progress
 from generator.shortage import forget_frames, is_out_of_memory
 
 from . import estimate, families, free_memory, hardware, memory
-from .estimate import Job
+from .estimate import Job, Part
 from .experience import Experience, Worked, identity
 from .failures import SpoiltError, out_of_memory, release_memory
 from .ladder import Measure, Phase, Plan, one_lower, spoken
@@ -45,12 +45,29 @@ class Attempts:
         self._told: Plan | None = None
         self._spoilt = False
         self._tried: list[Plan] = []
+        self._whole_weights = self._experience.without_fp8
+        self._weights: dict[str | None, dict[str, Part]] = {}
+        hardware.keeps_fp8(wanted)
         self.loaded(progress)
 
     def loaded(self, progress: Progress) -> Loaded:
         """The model, at the least in main memory; read again where the last job had to let go of it."""
-        if self._loaded is None:
-            self._loaded = self._reader.read(self._fitting(self._first(None), None), progress)
+        if self._loaded is not None:
+            return self._loaded
+        plan = self._fitting(self._first(None), None)
+        while self._loaded is None:
+            try:
+                self._loaded = self._reader.read(plan, progress)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                forget_frames(error)
+            if self._loaded is None:
+                release_memory()
+                lower = one_lower(plan, "read", self._rungs(plan, None))
+                if lower is None:
+                    raise out_of_memory("There is not enough main memory to read this model.")
+                plan = lower
         return self._loaded
 
     def begin(self, progress: Progress) -> None:
@@ -171,7 +188,10 @@ class Attempts:
         return None
 
     def _need(self, plan: Plan, job: Job | None) -> dict[Phase, int]:
-        weights = estimate.weights_of(self._reader.folder, self._reader.variant(plan))
+        variant = self._reader.variant(plan)
+        if variant not in self._weights:
+            self._weights[variant] = estimate.weights_of(self._reader.folder, variant)
+        weights = self._weights[variant]
         denoiser = "unet" if "unet" in weights else "transformer"
         work = {}
         if job is not None and self._loaded is not None:
@@ -199,7 +219,7 @@ class Attempts:
                 rungs.add(Measure.ONE_BY_ONE)
         if hardware.attends_at_once(plan.device, plan.dtype):
             rungs.add(Measure.SLICES)
-        if hardware.keeps_fp8(plan.device) and not self._experience.without_fp8:
+        if hardware.keeps_fp8(plan.device) and not self._whole_weights:
             rungs.add(Measure.FP8)
         if hardware.has_own_memory(plan.device):
             rungs |= {Measure.MODEL_OFFLOAD, Measure.GROUP_OFFLOAD}
@@ -239,6 +259,7 @@ class Attempts:
         """Go on in a number format with a larger range: a device that overflows does so again."""
         self._spoilt = True
         if Measure.FP8 in plan:
+            self._whole_weights = True
             self._experience.learn_without_fp8()
             progress.notice(
                 "The image came out black with weights in 8 bits; it is made again with whole ones."

@@ -15,7 +15,7 @@ from generator.torus.tiles import Tiles, tiled
 
 from .failures import release_memory
 from .latents import Coder, Way, decode, encode, in_float32, in_one_piece, is_spoilt, pixels_per_latent
-from .memory import smallest_tiles, tiles_for
+from .memory import smallest_tiles, sparing_tiles, tiles_for
 
 Axes = tuple[bool, bool]
 
@@ -23,7 +23,7 @@ Axes = tuple[bool, bool]
 class Codec:
     """Between pictures and latents, on a torus; to be called with the autoencoder wrapped along ``axes`` (x, y).
 
-    ``sparing`` asks for the smallest tiles; it is set here when memory runs out in one piece.
+    ``sparing`` asks for small tiles; it is set here when memory runs out.
     """
 
     def __init__(self, vae: Any, device: torch.device) -> None:
@@ -60,25 +60,26 @@ class Codec:
         return pixels
 
     def _sparing(self, attempt: Any, rows: int, columns: int, axes: Axes, progress: Progress) -> Tensor:
-        """In one piece or in tiles, as the device's memory allows; in the smallest tiles where it turns out short."""
-        smallest = smallest_tiles(self.factor)
+        """In one piece or in tiles, as the device's memory allows; in ever smaller ones where it turns out short."""
+        small, smallest = sparing_tiles(self.factor, rows, columns), smallest_tiles(self.factor)
         tiles = tiles_for(self.vae, self.factor, rows, columns, self._device, self.vae.dtype)
         if self.sparing:
-            tiles = smallest
+            tiles = small
         elif tiles is not None:
             progress.notice(
                 f"The image is larger than this device's memory takes at once, so it was put together from tiles of "
                 f"{tiles.side * self.factor} pixels."
             )
-        try:
-            return attempt(in_one_piece if tiles is None else _in_tiles(tiles, axes, progress))
-        except Exception as error:
-            if not is_out_of_memory(error) or tiles == smallest or max(rows, columns) <= smallest.side:
-                raise
-            forget_frames(error)
-        release_memory()
-        self.sparing = True
-        return attempt(_in_tiles(smallest, axes, progress))
+        while True:
+            try:
+                return attempt(in_one_piece if tiles is None else _in_tiles(tiles, axes, progress))
+            except Exception as error:
+                if not is_out_of_memory(error) or tiles == smallest or max(rows, columns) <= smallest.side:
+                    raise
+                forget_frames(error)
+            release_memory()
+            self.sparing = True
+            tiles = small if tiles is None or tiles.side > small.side else smallest
 
 
 def _in_tiles(tiles: Tiles, axes: Axes, progress: Progress) -> Way:

@@ -111,7 +111,7 @@ def working(pipeline: Any, family: Family, plan: Plan, job: Job) -> dict[Phase, 
     factor = families.pixels_per_latent(vae)
     tiles = memory.tiles_for(vae, factor, rows, columns, plan.device, vae.dtype)
     if Measure.TILES in plan:
-        tiles = memory.smallest_tiles(factor)
+        tiles = memory.sparing_tiles(factor, rows, columns)
     tall, wide = (length if tiles is None else min(length, tiles.side) for length in (rows, columns))
     picture = 2 * 3 * 4 * job.width * job.height  # the finished one in float32, and a copy of it
     decode = memory.decoding_bytes(vae, factor, tall, wide, vae.dtype) + picture

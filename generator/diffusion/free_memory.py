@@ -40,7 +40,8 @@ def main_memory() -> int:
 def held_privately() -> int:
     """What this process alone holds of main memory; pages of files that the system may drop do not count."""
     found = psutil.Process().memory_info()
-    return found.rss - getattr(found, "shared", 0)
+    private = getattr(found, "private", None)  # Windows
+    return found.rss - getattr(found, "shared", 0) if private is None else private
 
 
 def _xpu(device: torch.device) -> int | None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import platform
+from functools import cache
 from typing import Any
 
 import torch
@@ -61,6 +62,7 @@ def wider_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype | None:
     return torch.float32 if dtype in (torch.float16, torch.bfloat16) else None
 
 
+@cache  # so that it is not asked for the first time when there is no memory left to try it
 def keeps_fp8(device: torch.device) -> bool:
     """Whether weights can be stored in 8 bits on ``device`` and widened there; Metal has no such format."""
     if device.type == "mps" or not hasattr(torch, "float8_e4m3fn"):
@@ -79,6 +81,7 @@ def has_own_memory(device: torch.device) -> bool:
     return device.type == "xpu"
 
 
+@cache
 def attends_at_once(device: torch.device, dtype: torch.dtype) -> bool:
     """Whether attention on ``device`` writes down the scores of all places against all others.
 

@@ -63,6 +63,7 @@ class Loaded:
         """Get ready to run by ``plan``. Once placed, only plans that hold the weights the same way will do."""
         self.phase = "move"
         if not self.placed:
+            self.codec, self.laws = Codec(self.pipeline.vae, plan.device), Laws(plan.device)
             if self.family is families.UNET:
                 for part in (self.denoiser, self.pipeline.vae):
                     part.to(memory_format=torch.channels_last)

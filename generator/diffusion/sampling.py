@@ -122,7 +122,7 @@ def denoise(
     made = pipeline(**{name: value for name, value in settings.items() if name in known})
     latents = families.unpacked(made.images, family, shape)
     watch(latents)
-    watch(latents)
+    watch.close()
     return latents
 
 
@@ -133,8 +133,12 @@ class _Watch:
         self._sound: Tensor | None = None
 
     def __call__(self, latents: Tensor) -> None:
-        before, self._sound = self._sound, torch.isfinite(latents).all()
-        if before is not None and not bool(before):
+        self.close()
+        self._sound = torch.isfinite(latents).all()
+
+    def close(self) -> None:
+        """Judge the last ones as well."""
+        if self._sound is not None and not bool(self._sound):
             raise SpoiltError
 
 

@@ -71,6 +71,31 @@ def test_running_out_of_memory_once_falls_back_to_tiles(folder, monkeypatch):
     assert np.abs(tiled - whole).mean() < 0.1 * whole.std()
 
 
+def test_tiles_become_smaller_until_they_fit(folder, monkeypatch):
+    """What is decoded at once is counted, and more than so many latents do not fit."""
+    request = replace(REQUEST, width=1536, height=1280)
+    sides, decoded = [], codec.decode
+
+    def short(vae, latents, way):
+        def limited(coder, image, cells):
+            def one(part: torch.Tensor) -> torch.Tensor:
+                sides.append(max(part.shape[-2:]))
+                if sides[-1] > 64:
+                    raise torch.OutOfMemoryError("CUDA out of memory.")
+                return coder(part)
+
+            return way(one, image, cells)
+
+        return decoded(vae, latents, limited)
+
+    monkeypatch.setattr(codec, "decode", short)
+    _, notices = make(folder, request)
+    assert sides[0] == 192, "in one piece"
+    assert 64 < sides[1] <= 96
+    assert max(sides[2:]) <= 64
+    assert notices == ["There was not enough memory at first; the image was decoded in tiles."]
+
+
 def test_how_a_picture_is_cut_depends_on_the_whole_memory_not_on_what_is_free(monkeypatch):
     vae, device = tiny_models.vae(), torch.device("cpu")
     real = {"block_out_channels": (128, 256, 512, 512)}

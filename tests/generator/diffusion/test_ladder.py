@@ -152,14 +152,12 @@ def test_out_of_memory_anywhere_else_is_made_good_too(folders, monkeypatch, with
         return failing
 
     if place == "read":
-        model._attempts.let_go()  # as after a job that failed
-        monkeypatch.setattr(loading, "_read_pipeline", once(loading._read_pipeline))
-        with pytest.raises(GenerationError, match="memory"):
-            make(model, request, source)
-        picture, notices = make(model, request, source)
-        assert np.array_equal(picture, expected)
-        return
-    if place == "move":
+        read = loading._read_pipeline
+        monkeypatch.setattr(
+            loading, "_read_pipeline", lambda f, plan: read(f, plan) if Measure.FP8 in plan else exhausted()
+        )
+        model, left[0] = load(folders["sd1"]), 0
+    elif place == "move":
         monkeypatch.setattr(loaded_module, "Offloading", once(loaded_module.Offloading))
     elif place == "text":
         monkeypatch.setattr(
@@ -173,6 +171,16 @@ def test_out_of_memory_anywhere_else_is_made_good_too(folders, monkeypatch, with
     assert notices[0].startswith("There was not enough memory at first; ")
     # Weights in 8 bits change a picture of random weights a little; what was not touched is the same.
     assert np.abs(picture - expected).mean() < (0.1 if "8 bits" in notices[0] else 1e-3) * expected.std()
+
+
+def test_a_model_that_cannot_be_read_for_lack_of_memory_is_a_sentence(folders, monkeypatch):
+    monkeypatch.setattr(loading, "_read_pipeline", exhausted)
+    with pytest.raises(GenerationError) as caught:
+        load(folders["sd1"])
+    assert caught.value.kind == "out_of_memory"
+    assert "main memory" in caught.value.message
+    monkeypatch.undo()
+    assert make(load(folders["sd1"]))[0].std() > 0.02
 
 
 def test_out_of_memory_while_an_image_is_put_into_tiles_goes_on_down(folders, monkeypatch):
