@@ -23,7 +23,7 @@ from .installing import forget, install, is_linked
 from .locks import Lock
 from .places import Places, python_of
 from .planning import Wish, choose, share_needed, space_needed
-from .proving import prove
+from .proving import prove, try_out
 from .pythons import Uv
 from .pythons import choose as choose_python
 from .telling import Show, Teller
@@ -103,7 +103,8 @@ def _set_up(work: Work) -> Done:
     damaged: list[Damage] = []
     if state.state is EnvironmentState.READY and state.accelerator == choice.accelerator:
         damaged = _damage(work, lock, places.current())
-        if not damaged:
+        if not damaged and state.python is not None:
+            try_out(work.runner, lock, state.python, work.teller)
             return Done(READY, str(state.python), False, "Everything is in order; there was nothing to do.")
         said = ", ".join(f"{item.package} {item.problem}" for item in damaged[:3])
         work.log.write(f"Damaged: {said}")
@@ -112,7 +113,8 @@ def _set_up(work: Work) -> Done:
         if state.state is EnvironmentState.BROKEN and (current := places.current()) is not None:
             damaged = _damage(work, lock, current)
         places.mark(INCOMPLETE, accelerator=choice.accelerator, environment=_current_name(places))
-    return _build(work, lock, share_needed(lock, state, places), damaged)
+    share = 1.0 if any(_is_large(item.package) for item in damaged) else share_needed(lock, state, places)
+    return _build(work, lock, share, damaged)
 
 
 def _build(work: Work, lock: Lock, share: float, damaged: list[Damage]) -> Done:
@@ -188,6 +190,10 @@ def _damage(work: Work, lock: Lock, current: Path | None) -> list[Damage]:
 
     work.teller.step(what)
     return find_damage(current, lock.pins, tell)
+
+
+def _is_large(package: str) -> bool:
+    return package.startswith(("torch", "triton", "nvidia"))
 
 
 def _find_lock(wish: Wish, accelerator: str) -> Lock:

@@ -63,10 +63,10 @@ class Places:
         return [self.environments, self.pythons, self.tools, self.cache, self.log, self.lock, self.marker]
 
     def current(self) -> Path | None:
-        """The environment that the marker names, or None."""
+        """The environment that the marker names, or None. OSError for a marker that is there and cannot be read."""
         try:
             return inside(self.folder, read_marker(self.folder)["environment"])
-        except (OSError, ValueError):
+        except (FileNotFoundError, ValueError):
             return None
 
     def next_environment(self) -> Path:

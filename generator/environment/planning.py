@@ -152,9 +152,7 @@ def choose(wish: Wish, state: Environment) -> probe.Choice:
 
 def share_needed(lock: Lock, state: Environment, places: Places) -> float:
     """How much of a lock has to be fetched, from 0 to 1: the cache is linked and not copied."""
-    if state.state is EnvironmentState.READY and state.accelerator == lock.accelerator:
-        return 0.05
-    if state.state is EnvironmentState.OUTDATED:
+    if state.state in (EnvironmentState.READY, EnvironmentState.OUTDATED):
         # PyTorch with its libraries is nine tenths of everything.
         same = state.accelerator == lock.accelerator and state.version == lock.pins.get("torch", "")
         return 0.1 if same else 1.0

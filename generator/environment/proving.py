@@ -4,17 +4,20 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from generator.protocol import Hello, ProtocolError, receive
 
+from .children import Runner
 from .faults import Failure
 from .foreign import MODULES, THOROUGH, inspect
 from .installing import add, forget
 from .locks import Lock
 from .places import python_of
 from .pythons import Uv
+from .sources import Sources
 from .telling import Teller
 from .verify import find_damage
 
@@ -45,26 +48,37 @@ def prove(uv: Uv, lock: Lock, target: Path, teller: Teller) -> Proof:
             f"These packages were not installed as they should be: {', '.join(damaged[:5])}.",
             "The disk may be failing, or a virus scanner changes files. Choose another folder, or let it pass.",
         )
+    return try_out(uv.runner, lock, python_of(target), teller)
+
+
+def try_out(runner: Runner, lock: Lock, python: Path, teller: Teller) -> Proof:
+    """Import what the lock holds, compute, and start the generator. Raises `Failure` of kind ``broken``."""
     teller.step("Trying PyTorch")
     pins = lock.pins
     modules = [name for name in MODULES if _DISTRIBUTIONS.get(name, name) in pins]
     words = [*(["--compute"] if "torch" in pins else []), *modules]
-    python = python_of(target)
     try:
-        said = inspect(python, words, THOROUGH, uv.runner)
+        said = inspect(python, words, THOROUGH, runner)
     except Failure as failure:
         if failure.kind == "cancelled":
             raise
         raise Failure("broken", f"The new Python does not work: {failure}", failure.advice) from failure
     if said["problems"]:
         problem = said["problems"][0]
-        driver = "Update the driver of the graphics card, or choose PyTorch for the processor."
-        other = "Try again. If it stays so, the log says more: it belongs into a report."
-        advice = driver if problem.startswith("PyTorch") else other
-        raise Failure("broken", f"What was installed does not work: {problem}.", advice)
+        raise Failure("broken", f"What was installed does not work: {problem}.", _advice(problem))
     if "numpy" in pins:
-        _greet(uv, python, teller)
+        _greet(runner, python, teller)
     return Proof(said["device"], pins.get("torch", ""))
+
+
+def _advice(problem: str) -> str:
+    if re.search(r"DLL load failed|WinError (126|1114)|vcruntime|msvcp", problem, re.IGNORECASE):
+        return (
+            "Install the Microsoft Visual C++ Redistributable (x64) from Microsoft's site, and set up again."
+        )
+    if problem.startswith("PyTorch"):
+        return "Update the driver of the graphics card, or choose PyTorch for the processor."
+    return "Try again. If it stays so, the log says more: it belongs into a report."
 
 
 def _damaged(uv: Uv, lock: Lock, target: Path, teller: Teller) -> list[str]:
@@ -78,11 +92,11 @@ def _damaged(uv: Uv, lock: Lock, target: Path, teller: Teller) -> list[str]:
     return [item.package for item in find_damage(target, lock.pins, tell)]
 
 
-def _greet(uv: Uv, python: Path, teller: Teller) -> None:
+def _greet(runner: Runner, python: Path, teller: Teller) -> None:
     """Start the generator there as the add-on will, and read its first message."""
     teller.step("Starting the generator")
     command = [python, "-s", "-E", "-B", "-u", "-X", "utf8", "-m", "generator", "serve"]
-    ran = uv.runner.run(command, env=uv.environment(), cwd=RUNTIME, limit=THOROUGH)
+    ran = runner.run(command, env=Sources().environment(), cwd=RUNTIME, limit=THOROUGH)
     stream = io.BytesIO(f"{ran.output}\n".encode())
     problem = ran.lines[-1] if ran.lines else "It said nothing."
     try:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -276,3 +277,24 @@ def test_letters_and_spaces_of_every_kind_may_be_in_the_path(stage: Stage) -> No
     assert stage.run("import alpha; print(alpha.VERSION)") == "1.0"
     remove(stage.folder)
     assert not stage.folder.exists()
+
+
+def test_a_second_run_notices_what_does_not_work_although_its_files_are_sound(stage: Stage) -> None:
+    wheel = make_wheel(
+        stage.wheels,
+        "safetensors",
+        "1.0",
+        {"safetensors/__init__.py": b"import os; assert not os.environ.get('BAD')"},
+    )
+    lock = Lock(stage.locks)
+    lock.add("safetensors", "1.0", wheel)
+    lock.write()
+    stage.set_up()
+    os.environ["BAD"] = "1"
+    try:
+        failure = stage.fails("A sound package cannot be imported any more")
+    finally:
+        del os.environ["BAD"]
+    assert failure.kind == "broken"
+    assert "safetensors cannot be imported" in str(failure)
+    assert not stage.set_up().changed

@@ -185,3 +185,16 @@ def test_secrets_stay_out_of_the_log(stage: Stage, monkeypatch: pytest.MonkeyPat
     text = failure.log.read_text(encoding="utf-8") + str(failure) + failure.advice
     assert "127.0.0.1" in text
     assert "hunter2" not in text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="rights are another matter there")
+def test_a_marker_that_cannot_be_read_deletes_nothing(stage: Stage) -> None:
+    stage.lock(alpha="1.0")
+    stage.set_up()
+    marker = stage.folder / "environment.json"
+    marker.rename(stage.folder / "kept.json")
+    marker.mkdir()
+    assert stage.fails("The marker cannot be read").kind in ("internal", "permission")
+    marker.rmdir()
+    (stage.folder / "kept.json").rename(marker)
+    assert not stage.set_up().changed
