@@ -30,7 +30,7 @@ _ACTIONS = {
 }
 _TORCH_FILES = "download-r2.pytorch.org"
 _PYTHON_HOSTS = ("github.com", "release-assets.githubusercontent.com", "releases.astral.sh")
-_MACOS = (14,)
+OLDEST_MACOS = 14
 _MARGIN = 300_000_000
 """Bytes that are left free in any case: compiled modules, logs, and what else the machine writes meanwhile."""
 
@@ -234,9 +234,9 @@ def _problem(wish: Wish, needed: int, free: int) -> tuple[str, str]:
     if needed and free < needed:
         failure = no_space(wish.folder, needed, free)
         return str(failure), failure.advice
-    if sys.platform == "darwin" and tuple(map(int, platform.mac_ver()[0].split(".")[:1])) < _MACOS:
+    if sys.platform == "darwin" and _macos() < OLDEST_MACOS:
         return (
-            f"PyTorch needs macOS {_MACOS[0]} or later, and this is {platform.mac_ver()[0]}.",
+            f"PyTorch needs macOS {OLDEST_MACOS} or later, and this is {platform.mac_ver()[0]}.",
             "Update macOS, or use an existing Python.",
         )
     if sys.platform == "win32" and len(str(wish.folder)) > 120 and not long_paths():
@@ -245,6 +245,12 @@ def _problem(wish: Wish, needed: int, free: int) -> tuple[str, str]:
             "Choose a shorter folder, such as C:\\DreamTextures.",
         )
     return "", ""
+
+
+def _macos() -> int:
+    """The first number of the version of macOS; a high one where it does not say."""
+    first = platform.mac_ver()[0].partition(".")[0]
+    return int(first) if first.isdigit() else 99
 
 
 def long_paths() -> bool:

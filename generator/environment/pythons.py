@@ -93,7 +93,9 @@ def _managed(uv: Uv, version: str) -> Path | None:
     command = [uv.program, "python", "find", "--managed-python", "--no-python-downloads", version]
     ran = uv.runner.run(command, env=uv.environment(), cwd=uv.places.folder, limit=QUICK)
     path = Path(ran.output.strip().splitlines()[-1]) if ran.status == 0 and ran.output.strip() else None
-    return path if path is not None and path.is_relative_to(uv.places.pythons) and path.is_file() else None
+    if path is None or not path.is_file():
+        return None
+    return path if path.parent.resolve().is_relative_to(uv.places.pythons.resolve()) else None
 
 
 def _fetch(uv: Uv, version: str) -> Failure | None:
