@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from generator import environment
 from generator.environment import Failure, Sources
+from generator.environment.cancelling import wait_for_end
 
 from .meter import Meter
 
@@ -55,7 +59,7 @@ def setup(options: argparse.Namespace) -> int:
     """Do what the options ask; 0, 1 where it failed, 130 where it was cancelled."""
     sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     if options.check is not None:
-        return _check(options)
+        return _guarded(options, lambda cancel: _check(options, cancel))
     if options.folder is None:
         print("dream-textures setup: Say with --folder where the environment shall be.", file=sys.stderr)
         return 2
@@ -74,8 +78,10 @@ def setup(options: argparse.Namespace) -> int:
         sources=sources,
     )
     if options.plan:
+        if options.watch_stdin:
+            threading.Thread(target=_end_with_stdin, daemon=True).start()
         return _plan(wish, options.json)
-    return _run(wish, options)
+    return _guarded(options, lambda cancel: _run(wish, options, cancel))
 
 
 def _plan(wish: environment.Wish, as_json: bool) -> int:
@@ -87,19 +93,31 @@ def _plan(wish: environment.Wish, as_json: bool) -> int:
     return FAILED if plan.problem else DONE
 
 
-def _run(wish: environment.Wish, options: argparse.Namespace) -> int:
+def _run(wish: environment.Wish, options: argparse.Namespace, cancel: environment.Cancel) -> int:
     meter = Meter(sys.stderr)
-    show = _print_event if options.json else meter
     try:
-        with environment.cancelling(watch_stdin=options.watch_stdin) as cancelled:
-            done = (
-                environment.remove(wish.folder)
-                if options.remove
-                else environment.set_up(wish, show, cancelled)
-            )
+        if options.remove:
+            done = environment.remove(wish.folder)
+        else:
+            done = environment.set_up(wish, _print_event if options.json else meter, cancel)
+    finally:
         meter.close()
+    _say({"event": "done", **done.to_json()}, options.json, done.message)
+    return DONE
+
+
+def _check(options: argparse.Namespace, cancel: environment.Cancel) -> int:
+    report = environment.examine_python(Path(options.check).expanduser().absolute(), cancel)
+    _say(report.to_json(), options.json, f"{report.message}\n{report.advice}".strip())
+    return DONE if report.ok else FAILED
+
+
+def _guarded(options: argparse.Namespace, work: Callable[[environment.Cancel], int]) -> int:
+    """Do what can be cancelled, and say how it failed if it does."""
+    try:
+        with environment.cancelling(watch_stdin=options.watch_stdin) as cancel:
+            return work(cancel)
     except Failure as failure:
-        meter.close()
         event = {
             "event": "failed",
             "kind": failure.kind,
@@ -109,14 +127,12 @@ def _run(wish: environment.Wish, options: argparse.Namespace) -> int:
         }
         _say(event, options.json, f"{failure}\n{failure.advice}".strip())
         return CANCELLED if failure.kind == "cancelled" else FAILED
-    _say({"event": "done", **done.to_json()}, options.json, done.message)
-    return DONE
 
 
-def _check(options: argparse.Namespace) -> int:
-    report = environment.examine_python(Path(options.check).expanduser())
-    _say(report.to_json(), options.json, f"{report.message}\n{report.advice}".strip())
-    return DONE if report.ok else FAILED
+def _end_with_stdin() -> None:
+    """For a plan, which writes nothing and so can end anywhere."""
+    wait_for_end(sys.stdin.fileno())
+    os._exit(CANCELLED)
 
 
 def _say(event: dict[str, Any], as_json: bool, text: str) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -57,10 +58,12 @@ def cancelling(*, watch_stdin: bool = False) -> Iterator[Cancel]:
 
 def _watch(cancel: Cancel) -> None:
     # The descriptor and not sys.stdin, whose lock would hold up the interpreter when it ends.
-    descriptor = sys.stdin.fileno()
-    try:
+    wait_for_end(sys.stdin.fileno())
+    cancel.throw()
+
+
+def wait_for_end(descriptor: int) -> None:
+    """Return when nothing more can come from ``descriptor``."""
+    with contextlib.suppress(OSError):
         while os.read(descriptor, 4096):
             pass
-    except OSError:
-        pass
-    cancel.throw()

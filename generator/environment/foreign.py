@@ -75,15 +75,18 @@ def inspect(python: Path, words: Sequence[str], limit: float, runner: Runner | N
     raise Failure("python", f"{python} is no Python that can be used.", "Choose the program python itself.")
 
 
-def examine_python(python: Path) -> Report:
-    """The report on any path; never raises for what is found there."""
+def examine_python(python: Path, cancel: Cancel | None = None) -> Report:
+    """The report on any path; raises `Failure` when cancelled, and never for what is found there."""
+    runner = Runner(cancel or Cancel())
     if not python.is_file():
         return Report(False, str(python), message=f"There is no file {python}.", advice="Choose a Python.")
     if os.name == "posix" and not os.access(python, os.X_OK):
         return Report(False, str(python), message=f"{python} is no program.", advice="Choose a Python.")
     try:
-        said = inspect(python, [], QUICK)
+        said = inspect(python, [], QUICK, runner)
     except Failure as failure:
+        if failure.kind == "cancelled":
+            raise
         return Report(False, str(python), message=str(failure), advice=failure.advice)
     version = said["version"]
     has = {name: said["has"][name] for name in NEEDS if name in said["has"]}
@@ -105,8 +108,10 @@ def examine_python(python: Path) -> Report:
             advice=f'Install them with: "{python}" -m pip install {" ".join(_quoted(lack) for lack in lacks)}',
         )  # fmt: skip
     try:
-        said = inspect(python, ["--compute", *MODULES], THOROUGH)
+        said = inspect(python, ["--compute", *MODULES], THOROUGH, runner)
     except Failure as failure:
+        if failure.kind == "cancelled":
+            raise
         return Report(False, str(python), version, [], has, "", str(failure), failure.advice)
     if said["problems"]:
         return Report(

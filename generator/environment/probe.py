@@ -55,7 +55,9 @@ class Choice:
 
 def probe(run: Callable[..., subprocess.CompletedProcess] = subprocess.run) -> list[Card]:
     """The GPUs of this computer; none where the drivers do not answer in time."""
-    command = [sys.executable, "-I", "-S", str(Path(__file__).resolve())]
+    from .leash import leashed  # here, since this file is also a program on its own
+
+    command = leashed([sys.executable, "-I", "-S", str(Path(__file__).resolve())])
     try:
         done = run(
             command,

@@ -99,6 +99,15 @@ def test_the_end_of_stdin_cancels(tmp_path: Path) -> None:
     assert Path(events[-1]["log"]).is_file()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a script is no program there")
+def test_the_end_of_stdin_cancels_a_check_as_well(tmp_path: Path) -> None:
+    program = tmp_path / "python3"
+    program.write_text("#!/bin/sh\nsleep 60\n")
+    program.chmod(0o755)
+    status, events = call("--check", program, "--watch-stdin", stdin=subprocess.DEVNULL)
+    assert (status, events[-1]["kind"]) == (130, "cancelled")
+
+
 def test_failures_carry_a_kind_a_sentence_and_advice(tmp_path: Path) -> None:
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_"))} | {
         "PIP_CONFIG_FILE": os.devnull,
