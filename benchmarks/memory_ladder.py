@@ -29,8 +29,8 @@ import torch
 
 from generator import diffusion
 from generator.diffusion import hardware
+from generator.diffusion.attempts import Attempts
 from generator.diffusion.estimate import Job
-from generator.diffusion.experience import Worked
 from generator.diffusion.ladder import Measure
 from generator.protocol import Request
 
@@ -71,11 +71,11 @@ def save(folder: Path, channels: int) -> None:
         "sd1",
         block_out_channels=(channels, 2 * channels, 4 * channels, 4 * channels),
         layers_per_block=2,
-        norm_num_groups=32,
+        norm_num_groups=16,
         attention_head_dim=8,
     )
     vae = tiny_models.vae(
-        block_out_channels=(wide, 2 * wide, 4 * wide, 4 * wide), layers_per_block=2, norm_num_groups=32
+        block_out_channels=(wide, 2 * wide, 4 * wide, 4 * wide), layers_per_block=2, norm_num_groups=16
     )
     tiny_models.save_sd(folder, unet=unet.to(half), vae=vae.to(half))
 
@@ -101,10 +101,10 @@ def measure(folder: str, device: str, size: int, steps: int, names: tuple[str, .
     )
     import_module("diffusers").StableDiffusionPipeline  # noqa: B018 - what is imported is no model's memory
     before = 0 if hardware.choose_device(device).type == "cuda" else psutil.Process().memory_info().rss
+    usual = Attempts._first
+    Attempts._first = lambda self, job: usual(self, job).having(measures)  # from the reading on, as if learnt
     model = diffusion.load(Path(folder), "auto", device, Silent())
     attempts = model._attempts
-    free = attempts._available(hardware.choose_device(device)) or 0
-    attempts._experience.learn(size, size, Worked(measures, False, free))
     next(model.generate(request, None, Silent()))
     started = time.perf_counter()
     next(model.generate(request, None, Silent()))

@@ -72,15 +72,17 @@ def test_running_out_of_memory_once_falls_back_to_tiles(folder, monkeypatch):
 
 
 def test_tiles_become_smaller_until_they_fit(folder, monkeypatch):
-    """What is decoded at once is counted, and more than so many latents do not fit."""
-    request = replace(REQUEST, width=1536, height=1280)
+    """What is decoded at once is counted, and more than 16 x 16 latents do not fit."""
+    request = replace(REQUEST, width=512, height=384)
+    for name, value in {"_SIDES": (48, 32, 24, 16), "_MARGIN": 4, "_OVERLAP": 2}.items():
+        monkeypatch.setattr(memory, name, value)
     sides, decoded = [], codec.decode
 
     def short(vae, latents, way):
         def limited(coder, image, cells):
             def one(part: torch.Tensor) -> torch.Tensor:
                 sides.append(max(part.shape[-2:]))
-                if sides[-1] > 64:
+                if sides[-1] > 16:
                     raise torch.OutOfMemoryError("CUDA out of memory.")
                 return coder(part)
 
@@ -90,9 +92,9 @@ def test_tiles_become_smaller_until_they_fit(folder, monkeypatch):
 
     monkeypatch.setattr(codec, "decode", short)
     _, notices = make(folder, request)
-    assert sides[0] == 192, "in one piece"
-    assert 64 < sides[1] <= 96
-    assert max(sides[2:]) <= 64
+    assert sides[0] == 64, "in one piece"
+    assert 16 < sides[1] <= 32
+    assert max(sides[2:]) <= 16
     assert notices == ["There was not enough memory at first; the image was decoded in tiles."]
 
 
