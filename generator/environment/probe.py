@@ -24,7 +24,9 @@ TURING, BLACKWELL = (7, 5), (10, 0)
 CUDA_13_DRIVER, CUDA_12_DRIVER = 13000, 12000
 """What ``cuDriverGetVersion`` says at least for CUDA 13 and for any CUDA 12."""
 
-_AMD_TARGETS = re.compile(r"gfx(90[068a]|94[012]|950|103\d|110\d|115\d|120\d)")
+_AMD_TARGETS = re.compile(r"gfx(908|90a|942|950|1030|110[012]|115[01]|120[01])")
+"""What PyTorch's ROCm builds have kernels for: not the small graphics in processors, such as gfx1036."""
+
 _INTEL_ARC = re.compile(r"0x(56[9abc]\w|e2[01]\w|7d55|7d51|64a0|b08\w|b09\w)", re.IGNORECASE)
 
 

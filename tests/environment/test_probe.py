@@ -29,6 +29,7 @@ def nvidia(name: str, capability: tuple[int, int], cuda: int) -> Card:
         (nvidia("NVIDIA GeForce GTX 970", (5, 2), 11040), "cpu", "too old"),
         (Card("amd", "AMD graphics", target="gfx1100"), "rocm", "gfx1100"),
         (Card("amd", "AMD graphics", target="gfx803"), "cpu", "no build"),
+        (Card("amd", "AMD graphics", target="gfx1036"), "cpu", "no build"),
         (Card("intel", "Intel Arc graphics"), "cpu", "no locked PyTorch"),
     ],
 )
