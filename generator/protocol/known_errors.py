@@ -16,7 +16,7 @@ _REPAIR = (
 _DRIVER = "Update the graphics driver, then restart the computer."
 _OLD_CARD = (
     "The graphics card is too old or too new for this build of PyTorch. Set up the generator again; under "
-    "Accelerator choose the one for older NVIDIA cards, or the CPU."
+    "Accelerator choose NVIDIA, Older Card, or Processor."
 )
 _DISK = "Free some disk space, or choose a folder on another disk."
 _OLD_CPU = "This computer's processor lacks instructions that PyTorch was built with (AVX2). The built-in model works."
@@ -32,7 +32,7 @@ _KNOWN: tuple[tuple[str, str], ...] = (
     (
         r"CUDA error: unspecified launch failure|CUDA error: an illegal memory access|"
         r"CUDNN_STATUS_(EXECUTION_FAILED|INTERNAL_ERROR)|device-side assert|0xC0000409|hipErrorLaunchFailure",
-        f"The graphics driver gave up. {_DRIVER} If it happens again, choose the CPU under Accelerator.",
+        f"The graphics driver gave up. {_DRIVER} If it happens again, choose Processor under Accelerator.",
     ),
     (
         r"WinError 1455|paging file is too small",
@@ -56,7 +56,7 @@ _KNOWN: tuple[tuple[str, str], ...] = (
     (r"SIGILL|Illegal instruction|0xC000001D", _OLD_CPU),
     (
         r"0xC0000005|SIGSEGV|Segmentation fault",
-        f"A library crashed, most often the graphics driver's. {_DRIVER} If it happens again, choose the CPU "
+        f"A library crashed, most often the graphics driver's. {_DRIVER} If it happens again, choose Processor "
         "under Accelerator.",
     ),
     (

@@ -69,7 +69,7 @@ def test_a_report_has_its_parts_in_order_and_only_the_end_of_the_log() -> None:
 @pytest.mark.parametrize(
     ("error", "word"),
     [
-        ("CUDA error: no kernel image is available for execution on the device", "older NVIDIA cards"),
+        ("CUDA error: no kernel image is available for execution on the device", "Older Card"),
         ("RuntimeError: The NVIDIA driver on your system is too old (found version 11040).", "driver"),
         (
             "OSError: [WinError 126] The specified module could not be found. Error loading c10.dll",
