@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Build `docs/reliability.md` from what the tests noted, or hold the page against it.
 
-    python tests/reliability.py FOLDER            exit 1 where the page does not say what the tests saw
+    python tests/reliability.py FOLDER            exit 1 where the tests saw what the page does not say
     python tests/reliability.py FOLDER --write    write it
 
 FOLDER holds the files of rows that tests/faults.py writes, one for each session of noxfile.py.
@@ -10,7 +10,6 @@ FOLDER holds the files of rows that tests/faults.py writes, one for each session
 from __future__ import annotations
 
 import argparse
-import difflib
 import json
 import sys
 from pathlib import Path
@@ -42,20 +41,22 @@ def main(arguments: list[str]) -> int:
     if not rows:
         print("No test has noted anything yet: run python3 dev.py test first.", file=sys.stderr)
         return 1
-    page = build(rows)
     if options.write:
-        PAGE.write_text(page, encoding="utf-8")
+        PAGE.write_text(build(rows), encoding="utf-8")
         return 0
-    written = PAGE.read_text(encoding="utf-8") if PAGE.is_file() else ""
-    if written == page:
-        print(f"docs/reliability.md says what the tests saw: {len(rows)} faults.")
-        return 0
-    difference = difflib.unified_diff(
-        written.splitlines(), page.splitlines(), "docs/reliability.md", "what the tests saw", lineterm="", n=0
-    )
-    print("\n".join(difference), file=sys.stderr)
-    print("Look whether this is meant, then: python3 dev.py reliability --write", file=sys.stderr)
-    return 1
+    written = PAGE.read_text(encoding="utf-8").splitlines() if PAGE.is_file() else []
+    page = build(rows).splitlines()
+    missing = [line for line in page if line not in written]
+    if missing:
+        print("The tests saw what docs/reliability.md does not say:", *missing, sep="\n", file=sys.stderr)
+        print("Look whether this is meant, then: python3 dev.py reliability --write", file=sys.stderr)
+        return 1
+    print(f"docs/reliability.md says what the tests saw: {len(rows)} faults.")
+    unseen = [line for line in written if line not in page]
+    if unseen:
+        # Some faults need a system of their own, such as a disk that root can make small.
+        print("Not caused in this run:", *unseen, sep="\n")
+    return 0
 
 
 def read_rows(folder: Path) -> dict[tuple[str, str], dict[str, str]]:
