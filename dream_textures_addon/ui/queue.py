@@ -149,6 +149,5 @@ def _place(row: bpy.types.UILayout, offer: Offer) -> None:
     text = "Apply to Active" if applies else "Add to This File"
     row.operator("dtex.place_job", text=text, icon="MATERIAL" if applies else "IMAGE_DATA").job = offer.id
     if applies:
-        row.operator(
-            "dtex.save_maps", text="" if not offer.finished else "Save Maps", icon="FILE_FOLDER"
-        ).job = offer.id
+        # Without a word: beside it, "Apply to Active" would be cut off in a sidebar of the usual width.
+        row.operator("dtex.save_maps", text="", icon="FILE_FOLDER").job = offer.id
