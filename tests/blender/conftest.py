@@ -85,7 +85,7 @@ def scene(installed: ModuleType) -> Iterator[bpy.types.Scene]:
     board = submodule("runtime_state").runtime().board
     assert board.active is None, "a test left a job running"
     for job in board:
-        board.remove(job.id)
+        submodule("dispatch").forget(job)
 
 
 @pytest.fixture

@@ -133,10 +133,10 @@ def test_it_waits_for_its_own_file_and_is_not_put_into_another(
     bpy.ops.wm.read_homefile(use_factory_startup=True)
     drain(lambda: job.over)
     assert "wall Seamless" not in bpy.data.images
-    assert "This was made for another file." in drawn(width=900).texts
+    assert "“wall.png” was finished for another file." in drawn(width=900).texts
     bpy.context.scene.dtex.random_seed = False
     bpy.ops.dtex.generate(prompt="red bricks", width=32)
-    assert runtime.board.get(job.id) is None, "it can never be put anywhere"
+    assert runtime.board.get(job.id) is job, "it waits until it is added to a file, or discarded"
 
 
 def test_the_source_in_the_sidebar_becomes_the_new_image(scene: bpy.types.Scene) -> None:
