@@ -36,6 +36,8 @@ class Stage:
         self.runtime = place / "runtime"
         self.folder = place / "the environment"
         (self.runtime / "generator").mkdir(parents=True, exist_ok=True)
+        # A package of its own: a mere folder would come after a generator that is installed.
+        (self.runtime / "generator" / "__init__.py").touch()
         shutil.copyfile(FAKE, self.runtime / "generator" / "__main__.py")
 
     @classmethod
