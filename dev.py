@@ -22,8 +22,8 @@ LOCK = ROOT / "requirements" / "nox.txt"
 FIRST = ("generator",)
 """The session whose environment others borrow a Python from."""
 SIDE_BY_SIDE = {
-    "programs": ("lint", "command_line", "generator", "environment"),
-    "blender": ("blender",),
+    "generator": ("lint", "generator"),
+    "blender": ("blender", "environment", "command_line"),
 }
 """Two processors are kept busy: Blender waits for its generator much of the time."""
 LAST = ("window", "reliability")
