@@ -78,7 +78,7 @@ class DTEX_AP_preferences(bpy.types.AddonPreferences):
         subtype="FILE_PATH",
     )
     keep_model: IntProperty(
-        name="Keep Model For",
+        name="Keep Model For (Minutes)",
         description="Minutes without a job after which the generator lets go of its model's memory; 0 keeps it",
         default=10,
         min=0,
