@@ -6,12 +6,15 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from .faults import Failure
 
+_ORPHAN_SECONDS = 15.0
+"""How long the children of a set-up that was killed may take to notice it, and to let go of its lock."""
 _TAKEN = (errno.EWOULDBLOCK, errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 
 
@@ -26,7 +29,7 @@ def alone(lock: Path) -> Iterator[int]:
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
-            _take(descriptor)
+            _take_from_orphans(descriptor)
         except OSError as error:
             if error.errno in _TAKEN:
                 raise Failure(
@@ -35,10 +38,37 @@ def alone(lock: Path) -> Iterator[int]:
                     "Wait until it is done, or cancel it there.",
                 ) from error
         os.ftruncate(descriptor, 0)
+        os.lseek(descriptor, 0, os.SEEK_SET)  # whose number stood there may have been read
         os.write(descriptor, str(os.getpid()).encode())
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _take_from_orphans(descriptor: int) -> None:
+    """Take the lock; where only what a dead set-up has left behind holds it, wait until that has ended."""
+    until = time.monotonic() + _ORPHAN_SECONDS
+    while True:
+        try:
+            _take(descriptor)
+            return
+        except OSError as error:
+            if error.errno not in _TAKEN or _is_alive(_number(descriptor)) or time.monotonic() > until:
+                raise
+        time.sleep(0.1)
+
+
+def _is_alive(number: int | None) -> bool:
+    """Whether a process of this number runs; taken for granted where that cannot be asked."""
+    if number is None or sys.platform == "win32":
+        return True
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _take(descriptor: int) -> None:
@@ -55,9 +85,14 @@ def _take(descriptor: int) -> None:
 
 
 def _holder(descriptor: int) -> str:
+    number = _number(descriptor)
+    return "" if number is None else f" (process {number})"
+
+
+def _number(descriptor: int) -> int | None:
     try:
         os.lseek(descriptor, 0, os.SEEK_SET)
-        number = os.read(descriptor, 32).decode().strip()
+        written = os.read(descriptor, 16).decode().strip()
     except (OSError, ValueError):
-        return ""
-    return f" (process {number})" if number.isdigit() else ""
+        return None
+    return int(written) if written.isdigit() and int(written) > 0 else None
