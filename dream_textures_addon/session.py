@@ -306,6 +306,7 @@ class Session:
         """End a process that is of no further use, without waiting for it."""
         if self._child is not None and self._verdict is None:
             self._verdict, self._death = verdict, verdict.because
+            self._watch.progress()  # from here on it is the restart that lasts
             self._child.end(self._limits.mercy)
 
     def _ended(self, ended: Ended) -> None:
@@ -344,6 +345,7 @@ class Session:
     def _restart(self, verdict: Verdict) -> None:
         """Start again after a pause that doubles with each death in a row."""
         self._death = verdict.because
+        self._watch.begin()
         self._restart_at = time.monotonic() + self._limits.backoff * 2**self._restarts
         self._restarts += 1
 

@@ -138,7 +138,7 @@ def status_of(
             doing = f": {heartbeat.doing}" if heartbeat is not None and heartbeat.doing else ""
             return f"Starting the generator ({watch.age:.0f} s){doing}{quiet}"
         case SessionState.RESTARTING:
-            return f"Restarting the generator, because {death or 'it stopped'}"
+            return f"Restarting the generator ({watch.lasting:.0f} s), because {death or 'it stopped'}"
         case SessionState.LOADING:
             return f"{watch.loading} ({watch.lasting:.0f} s){quiet}"
         case SessionState.BUSY:

@@ -99,7 +99,7 @@ def test_the_pause_before_a_restart_is_a_state_of_its_own(fake: FakeSession, tmp
     job = session.submit(REQUEST)
     until(session, lambda events: session.state is SessionState.RESTARTING)
     assert session.pid is None
-    assert "because it ended with exit code 9" in session.status
+    assert session.status == "Restarting the generator (0 s), because it ended with exit code 9"
     waited = time.monotonic()
     assert isinstance(until(session, over(job))[-1], protocol.Finished)
     assert time.monotonic() - waited > 0.3
