@@ -29,7 +29,8 @@ corner corners rows row lines between joints joint grout mortar seam seams gaps 
 stepping sunny sunlit summer spring night day morning evening northern southern tropical alpine
 coastal ocean sea seaside lake underwater good
 bit bits lot lots path paths fallen chip chips lush chunky alley courtyard yard facade roofing sheet sheets
-piece pieces part parts layer layers colour color coloured colored tone toned tones
+piece pieces part parts layer layers mark marks finish few after before sun streak streaks day
+colour color coloured colored tone toned tones
 """
 
 STOP = frozenset(_SMALL_WORDS.split())
