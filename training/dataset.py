@@ -19,6 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -140,7 +141,7 @@ class Materials:
         return (self[index] for index in range(len(self)))
 
 
-def _read_about(folder: Path) -> dict[str, object] | None:
+def _read_about(folder: Path) -> dict[str, Any] | None:
     path = folder / "about.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 

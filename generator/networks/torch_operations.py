@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The operations in torch; gradients flow through all but `to_array`. Import only where torch is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from generator.material import FloatArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class TorchOperations:
+    """`Operations` on a device, the processor unless told otherwise."""
+
+    name = "torch"
+
+    def __init__(self, check: Callable[[], None] | None = None, device: str = "cpu") -> None:
+        import torch
+
+        self._torch, self._functional, self._device = torch, torch.nn.functional, device
+        self._check = check or _no_check
+
+    def prepare(self, tensors: Mapping[str, FloatArray]) -> dict[str, Tensor]:
+        return {name: self.to_field(values) for name, values in tensors.items()}
+
+    def to_field(self, values: FloatArray) -> Tensor:
+        tensor = self._torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(self._device)
+        if tensor.ndim == 4:
+            return tensor.contiguous(memory_format=self._torch.channels_last)
+        return tensor
+
+    def to_array(self, field: Tensor) -> FloatArray:
+        return np.ascontiguousarray(field.detach().float().cpu().numpy())
+
+    def convolve(self, field: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        self._check()
+        return self._functional.conv2d(self._wrapped(field, weight.shape[-1] // 2), weight, bias)
+
+    def _wrapped(self, field: Tensor, reach: int) -> Tensor:
+        if reach == 0:
+            return field
+        # Not F.pad: that loses channels_last, and it refuses to pad by more than the size.
+        rows, columns = field.shape[-2:]
+        if min(rows, columns) < reach:
+            index_y = self._torch.arange(-reach, rows + reach, device=field.device) % rows
+            index_x = self._torch.arange(-reach, columns + reach, device=field.device) % columns
+            return field[:, :, index_y][:, :, :, index_x]
+        field = self._torch.cat((field[:, :, -reach:], field, field[:, :, :reach]), dim=2)
+        return self._torch.cat((field[..., -reach:], field, field[..., :reach]), dim=3)
+
+    def prelu(self, field: Tensor, slope: Tensor) -> Tensor:
+        return self._functional.prelu(field, slope)
+
+    def leaky(self, field: Tensor) -> Tensor:
+        return self._functional.leaky_relu(field, 0.1)
+
+    def unshuffle(self, field: Tensor, factor: int) -> Tensor:
+        return self._functional.pixel_unshuffle(field, factor)
+
+    def shuffle(self, field: Tensor, factor: int) -> Tensor:
+        return self._functional.pixel_shuffle(field, factor)
+
+    def nearest(self, field: Tensor, factor: int) -> Tensor:
+        return self._functional.interpolate(field, scale_factor=factor, mode="nearest")
+
+    def halve(self, field: Tensor) -> Tensor:
+        return self._functional.avg_pool2d(field, 2)
+
+    def concatenate(self, fields: list[Tensor]) -> Tensor:
+        return self._torch.cat(fields, dim=1)
+
+    def everywhere(self, field: Tensor) -> Tensor:
+        return field.mean(dim=(2, 3), keepdim=True)
+
+
+def _no_check() -> None:
+    """Nobody waits to cancel."""
