@@ -86,6 +86,7 @@ _EARTHS = (
     "yellow",
     "umber",
 )
+_ICY = ("blue", "white", "turquoise", "dark blue", "pale blue", "bluish", "grey", "aqua", "black", "teal")
 _SNOWS = ("white", "bluish", "grey", "blue", "pale blue")
 
 _OUTDOOR = (
@@ -120,19 +121,27 @@ _EARTH = Group(_GROUND, _EARTHS)
 _GREEN = Group(_GROUND, _GREENS)
 _WOODS = Group(_TIMBER)
 _INSIDE = Group(_INDOOR)
+_PADDED = Group((*_SOFT, "polished", "cracked", "scratched"))
 
 GROUPS: dict[str, Group] = {
     "any": _ANY, "rock": _STONES, "gravel": _STONES, "pebbles": _STONES, "cobblestone": _STONES,
     "flagstone": _STONES, "stonewall": _STONES, "asphalt": _STONES, "concrete": _STONES, "granite": _INSIDE,
     "marble": _INSIDE, "terrazzo": _INSIDE, "tiles": _INSIDE, "hexagons": _INSIDE, "metal": _METALS,
     "metalplate": _METALS, "treadplate": _METALS, "corrugated": _METALS, "panels": _METALS, "fabric": _CLOTHS,
-    "wool": _CLOTHS, "leather": Group((*_SOFT, "polished", "cracked", "scratched")), "wood": _WOODS,
+    "wool": _CLOTHS, "wood": _WOODS,
     "planks": _WOODS, "bark": Group(("mossy", "wet", "weathered", "snowy", "frosty", "burnt", "rough"), _EARTHS),
     "mud": _EARTH, "dryearth": _EARTH, "sand": _EARTH, "snow": Group(("dirty", "wet", "rough", "frosty"), _SNOWS),
+    "thatch": Group(("weathered", "mossy", "wet", "snowy", "dirty", "burnt", "frosty", "worn"), _EARTHS),
+    "bamboo": _WOODS, "wicker": Group((*_SOFT, "painted", "polished")), "rope": Group(_SOFT, _NATURAL),
+    "carpet": _CLOTHS, "fur": Group(_SOFT, _NATURAL), "cork": Group(_INDOOR, _NATURAL), "quilted": _PADDED,
+    "paper": Group(("worn", "dirty", "weathered", "burnt", "wet", "dusty", "painted")), "leather": _PADDED,
+    "stainedglass": Group(("dirty", "dusty", "cracked", "weathered", "wet", "frosty", "mossy", "scratched")),
+    "mesh": _METALS, "ice": Group(("snowy", "cracked", "dirty", "wet", "rough", "scratched", "dusty"), _ICY),
+    "lava": Group(("burnt", "dusty", "rough", "cracked", "worn", "weathered"), ("black", "grey", "brown", "reddish")),
     "moss": _GREEN, "grass": _GREEN, "leaves": Group(("wet", "snowy", "frosty", "dirty", "dusty"), _GREENS),
 }  # fmt: skip
 
-METALLIC = frozenset(("metal", "metalplate", "treadplate", "corrugated"))
+METALLIC = frozenset(("mesh", "metal", "metalplate", "treadplate", "corrugated"))
 
 STRUCTURES: dict[str, tuple[str, ...]] = {
     "brick": ("herringbone", "basket weave", "stacked", "running bond"),
@@ -142,6 +151,7 @@ STRUCTURES: dict[str, tuple[str, ...]] = {
     "stonewall": ("irregular", "squared", "rounded"), "fabric": ("twill", "plain"), "sand": ("rippled", "wavy"),
     "grass": ("short", "mown", "lush", "thick", "dry"), "metal": ("brushed", "brushed"),
     "gravel": ("rounded", "mixed"), "wool": ("ribbed", "chunky"), "snow": ("windblown",), "leaves": ("dry", "dense"),
+    "carpet": ("thick", "dense"), "fur": ("short", "thick"), "mesh": ("long",),
 }  # fmt: skip
 """Each family's name to words on bond and shape."""
 

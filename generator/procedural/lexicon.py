@@ -29,7 +29,7 @@ corner corners rows row lines between joints joint grout mortar seam seams gaps 
 stepping sunny sunlit summer spring night day morning evening northern southern tropical alpine
 coastal ocean sea seaside lake underwater good
 bit bits lot lots path paths fallen chip chips lush chunky alley courtyard yard facade roofing sheet sheets
-piece pieces part parts layer layers mark marks finish few after before sun streak streaks day
+piece pieces part parts layer layers mark marks finish few after before sun soft crust streak streaks day
 colour color coloured colored tone toned tones
 """
 
