@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from generator.maps import estimate, height_from_normal, normal_from_height, occlusion_from_height
+from generator.maps import analyse, height_from_normal, normal_from_height, occlusion_from_height
 from generator.maps.border import bridge
 from generator.maps.joints import find_joints
 from generator.material import Material
@@ -121,11 +121,11 @@ class TestHeightFromNormal:
         assert relief == 0.0 and np.ptp(height) == 0.0
 
 
-class TestEstimate:
+class TestAnalysis:
     @pytest.mark.parametrize("light_mortar", [False, True])
     def test_a_walls_joints_are_low_whether_dark_or_bright(self, light_mortar: bool) -> None:
         picture, height = _wall(256, light_mortar)
-        material = estimate(picture)
+        material = analyse(picture)
         assert _correlation(material.height, height) > 0.85
         joint = height < 0.2
         assert material.ao[joint].mean() < material.ao[~joint].mean() - 0.05
@@ -133,20 +133,20 @@ class TestEstimate:
 
     def test_dark_is_low_where_nothing_else_is_known(self) -> None:
         bumps = _smooth(256, 256, 4.0)
-        assert _correlation(estimate(_grey(0.3 + 0.4 * bumps)).height, bumps) > 0.7
+        assert _correlation(analyse(_grey(0.3 + 0.4 * bumps)).height, bumps) > 0.7
 
     def test_light_that_falls_off_is_not_taken_for_a_slope(self) -> None:
         x = np.arange(256) / 256
         light = (0.75 + 0.25 * np.cos(2 * np.pi * x)).astype(np.float32)
         grain = 0.35 + 0.3 * _smooth(256, 256, 3.0)
-        material = estimate(_grey(grain * light))
+        material = analyse(_grey(grain * light))
         assert _correlation(material.height, grain) > 2 * abs(
             _correlation(material.height, np.tile(light, (256, 1)))
         )
 
     def test_every_map_is_complete_and_in_its_range(self) -> None:
         picture = _wall(128)[0]
-        material = estimate(picture)
+        material = analyse(picture)
         np.testing.assert_array_equal(material.basecolor, picture)
         for name in ("roughness", "height", "ao", "metallic"):
             field = getattr(material, name)
@@ -162,7 +162,7 @@ class TestEstimate:
     def test_it_does_not_know_where_the_border_is(self, shift: tuple[int, int]) -> None:
         # Shifts that are whole pixels on every level of the pyramids and of the copy on which joints are sought.
         picture = _wall(256)[0]
-        here, there = estimate(picture), estimate(np.roll(picture, shift, axis=(0, 1)))
+        here, there = analyse(picture), analyse(np.roll(picture, shift, axis=(0, 1)))
         for name in ("normal", "roughness", "height", "ao"):
             expected = np.roll(getattr(here, name), shift, axis=(0, 1))
             np.testing.assert_allclose(getattr(there, name), expected, atol=2e-3, err_msg=name)
@@ -175,40 +175,40 @@ class TestEstimate:
             slope = np.abs(material.normal[..., 0]) / material.normal[..., 2]
             return float(slope[:, [0, -1]].mean()), float(slope[:, 10:-10].mean())
 
-        edge, inside = steepness(estimate(_grey(ramp), axes=(False, True)))
+        edge, inside = steepness(analyse(_grey(ramp), axes=(False, True)))
         assert edge < 2.5 * inside
-        wrapped_edge, wrapped_inside = steepness(estimate(_grey(ramp), axes=(True, True)))
+        wrapped_edge, wrapped_inside = steepness(analyse(_grey(ramp), axes=(True, True)))
         assert wrapped_edge > 4 * wrapped_inside
 
     @pytest.mark.parametrize("shape", [(16, 16), (17, 40), (8, 64), (1, 5), (250, 130)])
     @pytest.mark.parametrize("axes", [(True, True), (False, False)])
     def test_any_size_will_do(self, shape: tuple[int, int], axes: tuple[bool, bool]) -> None:
-        material = estimate(_grey(np.random.default_rng(0).random(shape)), axes)
+        material = analyse(_grey(np.random.default_rng(0).random(shape)), axes)
         assert material.height.shape == shape and material.normal.shape == (*shape, 3)
         assert all(np.isfinite(getattr(material, name)).all() for name in ("normal", "roughness", "ao"))
 
     def test_smooth_is_less_rough_than_grainy(self) -> None:
         even, grainy = (0.5 + spread * (_spectral(256, 256, 0.5) - 0.5) for spread in (0.02, 0.8))
-        assert estimate(_grey(even)).roughness.mean() < estimate(_grey(grainy)).roughness.mean() - 0.15
+        assert analyse(_grey(even)).roughness.mean() < analyse(_grey(grainy)).roughness.mean() - 0.15
 
     def test_metal_needs_strong_evidence(self) -> None:
         stone = _grey(0.5 + 0.3 * (_spectral(256, 256, 1.0) - 0.5))
-        assert estimate(stone).metallic.max() == 0.0
-        assert estimate(_wall(128)[0]).metallic.max() == 0.0
+        assert analyse(stone).metallic.max() == 0.0
+        assert analyse(_wall(128)[0]).metallic.max() == 0.0
         brushed = np.tile(np.random.default_rng(0).random(256, dtype=np.float32)[:, None], (1, 256))
-        assert estimate(_grey(0.5 + 0.2 * brushed)).metallic.mean() > 0.8
-        assert estimate(_grey(0.5 + 0.2 * brushed) * np.float32([1, 0.6, 0.3])).metallic.max() == 0.0
+        assert analyse(_grey(0.5 + 0.2 * brushed)).metallic.mean() > 0.8
+        assert analyse(_grey(0.5 + 0.2 * brushed) * np.float32([1, 0.6, 0.3])).metallic.max() == 0.0
 
     def test_de_lighting_is_mild_and_only_on_request(self) -> None:
         light = (0.75 + 0.25 * np.cos(2 * np.pi * np.arange(128) / 128)).astype(np.float32)
         picture = _grey((0.4 + 0.2 * _smooth(128, 128, 2.0)) * light)
-        even = estimate(picture, delight=1.0).basecolor
+        even = analyse(picture, delight=1.0).basecolor
         assert np.ptp(even.mean(axis=0)[:, 0]) < 0.6 * np.ptp(picture.mean(axis=0)[:, 0])
         assert even.mean() == pytest.approx(picture.mean(), abs=0.03)
 
     def test_other_shapes_are_refused(self) -> None:
         with pytest.raises(ValueError, match="H, W, 3"):
-            estimate(np.zeros((8, 8), np.float32))
+            analyse(np.zeros((8, 8), np.float32))
 
 
 class TestJoints:

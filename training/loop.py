@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The loop that trains a network: stopped and resumed as often as needed, with the same result."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from training.checkpoints import Log, load_state, save_state
+from training.curves import draw
+
+Losses = Callable[[Mapping[str, Tensor], int], Mapping[str, Tensor]]
+"""From weights and a step's number to the parts of its loss, already weighted; their sum is minimised."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What, besides data and network, decides the result. ``average`` is how far the kept weights look back."""
+
+    steps: int = 16_000
+    rate: float = 6e-4
+    least_rate: float = 1e-5
+    warm_up: int = 200
+    decay: float = 1e-4
+    average: float = 0.998
+    clip: float = 1.0
+
+    def rate_at(self, step: int) -> float:
+        """Up in a straight line, then down along half a cosine."""
+        if step < self.warm_up:
+            return self.rate * (step + 1) / self.warm_up
+        share = min(1.0, (step - self.warm_up) / max(1, self.steps - self.warm_up))
+        return self.least_rate + 0.5 * (self.rate - self.least_rate) * (1 + math.cos(math.pi * share))
+
+
+def train(
+    start: Mapping[str, Tensor],
+    losses: Losses,
+    settings: Settings,
+    out: Path,
+    minutes: float = math.inf,
+    checkpoint_minutes: float = 3.0,
+    look: Callable[[Mapping[str, Tensor], int], None] | None = None,
+) -> tuple[dict[str, Tensor], int, float]:
+    """Train from ``start``, or go on from the checkpoint in ``out``, for so many minutes or to the last step.
+
+    Gives the averaged weights, the step reached, and the seconds spent in all. Step ``n`` must depend on ``n``
+    alone, so that a run in pieces is the run in one piece. ``look`` gets the averaged weights at each checkpoint.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    weights = {name: value.clone().requires_grad_() for name, value in start.items()}
+    averaged = {name: value.detach().clone() for name, value in weights.items()}
+    optimiser = torch.optim.AdamW(list(weights.values()), lr=settings.rate, weight_decay=settings.decay)
+    path, log = out / "checkpoint.safetensors", Log(out / "log.jsonl")
+    step, spent = 0, 0.0
+    if path.is_file():
+        step, spent = load_state(path, weights, averaged, optimiser)
+        log.forget_after(step)
+    began = last_saved = time.monotonic()
+    sums: dict[str, float] = {}
+    counted = 0
+
+    def keep() -> None:
+        save_state(path, weights, averaged, optimiser, step, spent + time.monotonic() - began)
+        draw(out / "log.jsonl", out / "curve.png")
+        if look is not None:
+            with torch.no_grad():
+                look(averaged, step)
+
+    while step < settings.steps and time.monotonic() - began < 60 * minutes:
+        for group in optimiser.param_groups:
+            group["lr"] = settings.rate_at(step)
+        parts = losses(weights, step)
+        total = torch.stack(list(parts.values())).sum()
+        if not bool(torch.isfinite(total)):
+            raise FloatingPointError(f"The loss of step {step} is no number; lower the rate.")
+        optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(weights.values(), settings.clip)
+        optimiser.step()
+        step += 1
+        # Young averages look back less far, or they would remember the start for long.
+        share = min(settings.average, step / (step + 10))
+        with torch.no_grad():
+            for name, value in averaged.items():
+                value.lerp_(weights[name], 1 - share)
+        for name, part in (*parts.items(), ("loss", total)):
+            sums[name] = sums.get(name, 0.0) + float(part.detach())
+        counted += 1
+        if counted == log.every or step == settings.steps:
+            seconds = spent + time.monotonic() - began
+            log.add(step, seconds, {name: value / counted for name, value in sums.items()})
+            sums, counted = {}, 0
+        if time.monotonic() - last_saved > 60 * checkpoint_minutes:
+            keep()
+            last_saved = time.monotonic()
+    keep()
+    return averaged, step, spent + time.monotonic() - began

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Train the estimator of maps.
+
+    python -m training.maps --data training/out/data/train-256 --out training/out/maps --minutes 60
+
+goes on where the last run in that folder was stopped, keeps a log, its curve and a sheet of what the network sees,
+and writes ``maps.safetensors`` there at the end of every run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from generator.maps.network import Plan, see
+from generator.networks.torch_operations import TorchOperations
+from training.checkpoints import export
+from training.dataset import Materials
+from training.loop import Settings, train
+from training.maps.losses import losses
+from training.maps.samples import Draw
+from training.maps.sheet import draw_sheet
+from training.photos import KINDS, photograph
+
+SHARES = {"flat": 0.22, "even": 0.13, "sky": 0.2, "sun": 0.25, "flash": 0.2}
+"""How often each kind of picture is shown."""
+
+SIZES = ((128, 8), (128, 8), (256, 3))
+"""Sides and numbers of surfaces in a batch, in turns; whole tori always, so that no border is ever learnt."""
+
+
+def start(plan: Plan, seed: int) -> dict[str, Tensor]:
+    """Random weights: He's, with the second half of each block and the head small, so that all begins near nothing."""
+    random = torch.Generator().manual_seed(seed)
+    made = {}
+    for name, shape in plan.shapes().items():
+        if name.endswith("bias"):
+            made[name] = torch.zeros(shape)
+            continue
+        gain = 0.1 if name == "head.weight" or name.endswith(".b.weight") else 1.0
+        deviation = gain * math.sqrt(2 / math.prod(shape[1:]))
+        made[name] = torch.randn(shape, generator=random) * deviation
+    return made
+
+
+def kinds_for(count: int, random: torch.Generator) -> list[str]:
+    """The kind of each picture of a batch."""
+    shares = torch.tensor([SHARES[kind] for kind in KINDS])
+    return [KINDS[int(n)] for n in torch.multinomial(shares, count, replacement=True, generator=random)]
+
+
+def run(
+    data: Path,
+    out: Path,
+    plan: Plan,
+    settings: Settings,
+    minutes: float,
+    seed: int = 0,
+    sizes: tuple[tuple[int, int], ...] = SIZES,
+) -> Path:
+    """Train for so many minutes, and give the file of weights as the product reads it."""
+    materials = Materials(data)
+    operations, draw = TorchOperations(), Draw(materials, seed)
+
+    def step_losses(weights: Mapping[str, Tensor], step: int) -> dict[str, Tensor]:
+        side, count = sizes[step % len(sizes)]
+        truth, random = draw.batch(step, count, side)
+        with torch.no_grad():
+            picture = photograph(truth, kinds_for(count, random), random)
+        picture = picture.contiguous(memory_format=torch.channels_last)
+        return losses(see(operations, weights, plan, picture), picture, truth, random)  # type: ignore[arg-type]
+
+    def look(weights: Mapping[str, Tensor], step: int) -> None:
+        truth, random = Draw(materials, seed + 1).batch(0, 8, min(256, materials.size))
+        kinds = [KINDS[n % len(KINDS)] for n in range(8)]
+        picture = photograph(truth, kinds, random)
+        draw_sheet(out / "sheet.jpg", picture, see(operations, weights, plan, picture), truth)  # type: ignore[arg-type]
+        print(f"step {step}: {out / 'sheet.jpg'}", flush=True)
+
+    weights, step, seconds = train(start(plan, seed), step_losses, settings, out, minutes, look=look)
+    made = out / "maps.safetensors"
+    families = sorted({entry.family for entry in materials.entries})
+    export(
+        made,
+        weights,
+        {
+            **plan.metadata(),
+            "step": str(step),
+            "hours": f"{seconds / 3600:.2f}",
+            "materials": str(len(materials)),
+            "families": " ".join(families),
+            "parameters": str(sum(int(np.prod(shape)) for shape in plan.shapes().values())),
+        },
+    )
+    return made
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; 1 when the data or the folder will not do."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.maps", description="Train the estimator of maps."
+    )
+    parser.add_argument("--data", type=Path, default=Path("training/out/data/train-256"))
+    parser.add_argument("--out", type=Path, default=Path("training/out/maps"))
+    parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so long (default: never)")
+    parser.add_argument(
+        "--steps", type=int, default=Settings.steps, help="the last step; the rate falls towards it"
+    )
+    parser.add_argument("--rate", type=float, default=Settings.rate)
+    parser.add_argument("--widths", type=int, nargs="+", default=list(Plan.widths))
+    parser.add_argument("--blocks", type=int, default=Plan.blocks)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    settings = Settings(steps=options.steps, rate=options.rate)
+    plan = Plan(tuple(options.widths), options.blocks)
+    try:
+        print(run(options.data, options.out, plan, settings, options.minutes, options.seed))
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
