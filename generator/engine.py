@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from generator import maps, models, seams
+from generator import models, seams, upscaling
+from generator.map_making import maps_of, settle_maker
 from generator.material import FloatArray, Material
 from generator.pixels import (
     Pixels,
@@ -35,6 +36,7 @@ from generator.protocol import (
     Result,
     Step,
     known_errors,
+    layers,
 )
 from generator.repair import measure, repair
 from generator.resample import resize
@@ -44,7 +46,7 @@ from generator.tileable import tile
 PREVIEW_SIDE = 512
 
 Emit = Callable[[Event], None]
-Keep = Callable[[int, Request, Material | Pixels, dict[str, Any]], None]
+Keep = Callable[[int, Request, Material | Pixels | dict[str, Pixels], dict[str, Any]], None]
 
 
 class Engine:
@@ -68,7 +70,7 @@ class Engine:
 
         ``keep`` is called with (index, the image's own request, its material, its seam reports by map) for each
         finished material, before its results are sent; for the task ``tile`` with the picture in the material's
-        place.
+        place, for ``upscale`` with the pictures by map.
         """
         started = time.monotonic()
         progress = _JobProgress(job, emit, cancelled, previews)
@@ -118,13 +120,15 @@ class Engine:
         self, request: Request, source: Array | None, progress: _JobProgress, keep: Keep | None
     ) -> None:
         picture = _source_pixels(request, source)
-        request = settle_axes(request, picture)
+        if request.task == "upscale":
+            assert picture is not None  # the request guarantees it
+            self._upscale(picture, request, progress, keep)
+            return
+        request = settle_maker(settle_axes(request, picture), progress)
         if request.task == "maps":
             assert picture is not None  # the request guarantees it
             basecolor = _fit_picture(picture, request)
-            progress.loading("Maps from the image")
-            estimated = maps.estimate(basecolor, axes=(request.tiles_x, request.tiles_y))
-            self._deliver(0, request, estimated, progress, keep)
+            self._deliver(0, request, maps_of(basecolor, request, progress), progress, keep)
             return
         if request.task == "tile":
             assert picture is not None
@@ -135,7 +139,7 @@ class Engine:
         fitted = None if picture is None else _prepare_source(picture, request, progress)
         for index, made in enumerate(model.generate(request, fitted, progress)):
             if not isinstance(made, Material):
-                made = self._with_maps(made, request, progress)
+                made = maps_of(made, request, progress)
             self._deliver(index, request.for_image(index), made, progress, keep)
 
     def _tile(self, picture: Pixels, request: Request, progress: _JobProgress, keep: Keep | None) -> None:
@@ -154,9 +158,25 @@ class Engine:
             Result(progress.job, 0, request.seed, name, report, recipe, 0.0, image, before.to_json())
         )
 
-    def _with_maps(self, basecolor: FloatArray, request: Request, progress: _JobProgress) -> Material:
-        progress.loading("Maps from the image")
-        return maps.estimate(basecolor, axes=(request.tiles_x, request.tiles_y))
+    def _upscale(self, pixels: Pixels, request: Request, progress: _JobProgress, keep: Keep | None) -> None:
+        progress.loading("Looking at the borders")
+        request = settle_axes(request, upscaling.shown(pixels, request))
+        method = upscaling.choose(request, progress)
+        request = replace(request, model=method.model)
+        pictures = {made.name: made.pixels for made in upscaling.enlarge(pixels, request, method, progress)}
+        progress.notice(upscaling.told(method, request))
+        reports: dict[str, Any] = {}
+        for name, made in pictures.items():
+            progress.check()
+            field = from_levels(made)
+            reports[name] = (seams.measure(field) if field.ndim == 2 else measure(field)).to_json()
+        if keep is not None:
+            keep(0, request, pictures, reports)
+        recipe = request.to_json()
+        for name, made in pictures.items():
+            progress.check()
+            report, image = reports[name], to_wire(made)
+            progress.emit(Result(progress.job, 0, request.seed, name, report, recipe, request.relief, image))
 
     def _load(self, request: Request, progress: _JobProgress) -> models.Model:
         wanted = (request.model, request.precision, request.device)
@@ -246,10 +266,15 @@ def _source_pixels(request: Request, source: Array | None) -> Pixels | None:
         return None
     if source is None:
         raise RequestError("The request names a source image, but the image did not come with it.")
-    depths = {"uint8": "8"} if request.task != "tile" else {"uint8": "8", "uint16": "16"}
-    if source.dtype not in depths or len(source.shape) != 3 or source.shape[2] not in (3, 4):
+    depths = {"uint8": "8"} if request.task not in ("tile", "upscale") else {"uint8": "8", "uint16": "16"}
+    if source.dtype not in depths or len(source.shape) != 3:
         bits = " or ".join(depths.values())
-        raise RequestError(f"The source image must have {bits} bits a channel and three or four channels.")
+        raise RequestError(f"The source image must have {bits} bits a channel.")
+    if request.task == "upscale":
+        if layers.layout(request.maps, source.shape[2]) is None:
+            raise RequestError(f"A set of these maps does not have {source.shape[2]} channels.")
+    elif source.shape[2] not in (3, 4):
+        raise RequestError("The source image must have three or four channels.")
     pixels: Pixels = from_wire(source)  # type: ignore[assignment]
     sent = reference(pixels, request.source.name)
     if sent != request.source:

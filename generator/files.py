@@ -6,7 +6,7 @@ from __future__ import annotations
 import io
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ import numpy.typing as npt
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from generator import __version__
-from generator.material import Material
-from generator.pixels import Pixels, encode_map
+from generator.material import MAPS, Material
+from generator.pixels import Pixels, decode_maps, encode_map
 from generator.progress import GenerationError
 from generator.protocol import (
     MAX_SIZE,
@@ -27,7 +27,7 @@ from generator.protocol import (
     parse_recipe,
     recipe_text,
 )
-from generator.protocol.naming import map_file, tiled_file
+from generator.protocol.naming import map_file, tiled_file, upscaled_file
 from generator.sheet import render_sheet
 
 MAX_PIXELS = 4 * MAX_SIZE * MAX_SIZE
@@ -82,6 +82,21 @@ def _to_srgb(image: Image.Image) -> Image.Image:
     return converted or image
 
 
+def read_levels(path: Path) -> Pixels:
+    """A picture as `read_image` gives it, but one of grey levels alone as ``(H, W)``, in 16 bits where it has them."""
+    try:
+        with Image.open(path) as opened:
+            grey = opened.mode in ("1", "L") or opened.mode.startswith("I")
+            if grey and "transparency" not in opened.info and opened.width * opened.height <= MAX_PIXELS:
+                levels = np.asarray(ImageOps.exif_transpose(opened).convert("I"))
+                if opened.mode.startswith("I"):
+                    return np.clip(levels, 0, 65535).astype(np.uint16)
+                return levels.astype(np.uint8)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        pass  # `read_image` says what is wrong with it
+    return read_image(path)
+
+
 def read_recipe(path: Path) -> Recipe:
     """The recipe inside a picture that Dream Textures wrote; `GenerationError` when there is none."""
     try:
@@ -130,30 +145,70 @@ class OutputFolder:
     def save_tiled(self, stem: str, request: Request, pixels: Pixels, seams: dict[str, Any]) -> Path:
         """Write a picture that was made to tile; where its name is taken, under the next free one."""
         self._begin()
-        path, number = self._folder / tiled_file(stem), 1
-        while path.exists() and not self._overwrite:
-            number += 1
-            path = self._folder / tiled_file(f"{stem}-{number}")
+        path = self._free_path(stem, tiled_file)
         report = seams["basecolor"]
         text = recipe_text(request, map_name="basecolor", version=__version__, relief=0.0, seams=report)
         self._write(path, _png(pixels, text))
         return path
 
-    def plan_source(self, pixels: npt.NDArray[np.uint8], stem: str) -> str:
+    def save_pictures(
+        self,
+        stem: str,
+        request: Request,
+        pictures: Mapping[str, Pixels],
+        seams: dict[str, Any],
+        *,
+        by_map: bool,
+        sheet: bool,
+    ) -> Iterator[Path]:
+        """Write pictures that were made larger; yields each path when it is complete.
+
+        With ``by_map`` they are called by their maps, as `save` does it, else after what was done to them. A whole
+        set has a sheet as well.
+        """
+        self._begin()
+        sheet = sheet and by_map and set(pictures) == set(MAPS)
+        free = self._free_stem(stem, [*pictures, *(["sheet"] if sheet else [])]) if by_map else ""
+        for name, pixels in pictures.items():
+            path = self._folder / map_file(free, name) if by_map else self._free_path(stem, upscaled_file)
+            text = recipe_text(
+                request, map_name=name, version=__version__, relief=request.relief, seams=seams.get(name, {})
+            )
+            self._write(path, _png(pixels, text))
+            yield path
+        if sheet:
+            material = decode_maps(pictures, request.relief)
+            report = seams.get("basecolor", {})
+            text = recipe_text(
+                request, map_name="sheet", version=__version__, relief=request.relief, seams=report
+            )
+            path = self._folder / map_file(free, "sheet")
+            self._write(path, _png(render_sheet(material, request.prompt), text))
+            yield path
+
+    def plan_source(self, pixels: Pixels, stem: str) -> str:
         """Keep a lossless copy of the source for the recipe, written with the first results; its bare name.
 
         An equal copy that lies there already is used.
         """
-        data = _png(pixels, None)
+        free = self._plan(stem, {"": pixels})
+        return f"{free}.png"
+
+    def plan_sources(self, pictures: Mapping[str, Pixels], stem: str) -> str:
+        """The same for the maps of a set: what the names of the copies have before ``_<map>.png``."""
+        return self._plan(stem, {f"_{name}": pixels for name, pixels in pictures.items()})
+
+    def _plan(self, stem: str, pictures: Mapping[str, Pixels]) -> str:
+        files = {ending: _png(pixels, None) for ending, pixels in pictures.items()}
         number = 1
         while True:
-            name = f"{stem}{'' if number == 1 else f'-{number}'}_source.png"
-            path = self._folder / name
-            if not path.exists():
-                self._planned[name] = data
-                return name
-            if path.is_file() and path.read_bytes() == data:
-                return name
+            free = f"{stem}{'' if number == 1 else f'-{number}'}_source"
+            paths = {self._folder / f"{free}{ending}.png": data for ending, data in files.items()}
+            if not any(path.exists() for path in paths):
+                self._planned |= {path.name: data for path, data in paths.items()}
+                return free
+            if all(path.is_file() and path.read_bytes() == data for path, data in paths.items()):
+                return free
             number += 1
 
     def _begin(self) -> None:
@@ -162,6 +217,13 @@ class OutputFolder:
         while self._planned:
             name, data = self._planned.popitem()
             self._write(self._folder / name, data)
+
+    def _free_path(self, stem: str, named: Callable[[str], str]) -> Path:
+        path, number = self._folder / named(stem), 1
+        while path.exists() and not self._overwrite:
+            number += 1
+            path = self._folder / named(f"{stem}-{number}")
+        return path
 
     def _free_stem(self, stem: str, names: list[str]) -> str:
         free, number = stem, 1

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,21 @@ def encode_map(material: Material, name: str) -> Pixels:
     if name == "normal":
         values = values * np.float32(0.5) + np.float32(0.5)
     return to_uint8(values)
+
+
+def decode_maps(pictures: Mapping[str, Pixels], relief: float) -> Material:
+    """The material whose maps are stored so; every one must be there. Grey is taken from the first channel."""
+    fields = {name: from_levels(pixels) for name, pixels in pictures.items()}
+    grey = {name: field if field.ndim == 2 else field[..., 0] for name, field in fields.items()}
+    return Material(
+        basecolor=fields["basecolor"][..., :3],
+        normal=fields["normal"][..., :3] * np.float32(2) - np.float32(1),
+        roughness=grey["roughness"],
+        height=grey["height"],
+        ao=grey["ao"],
+        metallic=grey["metallic"],
+        relief=relief,
+    )
 
 
 def to_uint8(values: FloatArray) -> npt.NDArray[np.uint8]:

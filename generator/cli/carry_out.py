@@ -17,9 +17,11 @@ from generator.protocol import MAX_SIZE, MIN_SIZE, Array, Event, Failed, ImageRe
 from generator.protocol.naming import file_stem, slug
 
 from .reporting import Reporter
+from .upscaled import write_upscaled
 
 _FIELDS = {
     "prompt": "prompt",
+    "maps_from": "maps_from",
     "negative": "negative_prompt",
     "model": "model",
     "seed": "seed",
@@ -69,7 +71,13 @@ def carry_out(
     """Carry out one request and write its files; its last event. ``each`` is called with every result."""
     last: list[Event] = []
 
-    def keep(_index: int, made: Request, picture: Material | Pixels, seams: dict[str, Any]) -> None:
+    def keep(
+        _index: int, made: Request, picture: Material | Pixels | dict[str, Pixels], seams: dict[str, Any]
+    ) -> None:
+        if isinstance(picture, dict):
+            for path in write_upscaled(folder, made, picture, seams, sheet=sheet):
+                report.wrote(path)
+            return
         stem = file_stem(made.prompt, made.seed)
         if made.task in ("maps", "tile") and made.source is not None:
             stem = slug(Path(made.source.name).stem.removesuffix("_source"))

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from generator import __version__
 from generator.progress import GenerationError
-from generator.protocol import DEFAULT_MODEL, MAPS, PRECISIONS, SEAMLESS, RequestError
+from generator.protocol import DEFAULT_MODEL, FACTORS, MAKERS, MAPS, PRECISIONS, SEAMLESS, RequestError
 
 from . import setup
 
@@ -56,6 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_generate(commands)
     _add_maps(commands)
     _add_tile(commands)
+    _add_upscale(commands)
 
     seams = _add(
         commands,
@@ -119,6 +120,7 @@ def _add_generate(commands: argparse._SubParsersAction) -> None:
         "--maps", type=_maps, metavar="all | none | LIST", help=f"all, none or some of {','.join(MAPS)}"
     )
     parser.add_argument("--source", type=Path, metavar="IMAGE", help="a texture or photo to start from")
+    _add_maker(parser)
     _add_model(parser)
     parser.add_argument("--recipe", type=Path, metavar="FILE.png", help="make the texture of this file again")
     _add_output(parser)
@@ -133,6 +135,7 @@ def _add_maps(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--seamless", choices=SEAMLESS, default="auto", help="which edges meet (default: as measured)"
     )
+    _add_maker(parser)
     _add_output(parser)
     _add_sheet(parser)
 
@@ -155,6 +158,50 @@ def _add_tile(commands: argparse._SubParsersAction) -> None:
     _add_output(parser)
 
 
+def _add_upscale(commands: argparse._SubParsersAction) -> None:
+    parser = _add(
+        commands,
+        "upscale",
+        _later("upscale", "upscale"),
+        "make an image or a set of maps two or four times as large",
+    )
+    parser.add_argument(
+        "input",
+        type=Path,
+        metavar="IMAGE_OR_SET",
+        help="an image, a folder with sets of maps, or what the files of one set are called before _basecolor.png",
+    )
+    parser.add_argument("--factor", type=int, choices=FACTORS, default=2, help="how many times (default: 2)")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the files")
+    parser.add_argument(
+        "--model-file",
+        type=Path,
+        metavar="FILE",
+        help="a model that spandrel reads, in place of the built-in network",
+    )
+    parser.add_argument(
+        "--method",
+        choices=("network", "lanczos"),
+        help="default: the network where there is one, else the filter",
+    )
+    parser.add_argument(
+        "--as",
+        dest="kind",
+        choices=("colour", "normal", "data"),
+        help="what a single image holds (default: as its recipe or its name says, else colour)",
+    )
+    parser.add_argument(
+        "--seamless",
+        choices=SEAMLESS,
+        help="which edges meet (default: as its recipe says, else as measured)",
+    )
+    parser.add_argument(
+        "--device", metavar="NAME", help="for a model file: cpu, cuda, ... (default: the best)"
+    )
+    _add_output(parser)
+    _add_sheet(parser)
+
+
 def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", metavar="NAME_OR_PATH", help=f"a diffusers folder (default: {DEFAULT_MODEL})"
@@ -169,6 +216,12 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--device", metavar="NAME", help="such as cpu, cuda, cuda:1, mps, xpu (default: the best)"
+    )
+
+
+def _add_maker(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--maps-from", choices=MAKERS, help="who makes maps of an image (default: the network, where it is there)"
     )
 
 

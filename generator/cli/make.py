@@ -15,6 +15,7 @@ from generator.files import OutputFolder, read_recipe
 from generator.progress import GenerationError
 from generator.protocol import MAPS, MAX_SIZE, MIN_SIZE, Array, Cancelled, Failed, ImageRef, Request
 
+from . import upscaled
 from .carry_out import carry_out, error_of, given_fields, read_source
 from .reporting import reporter
 
@@ -29,7 +30,10 @@ def generate(options: argparse.Namespace) -> int:
     if options.source is not None:
         source, given["source"] = read_source(options.source, folder)
     elif made_from is not None and recipe is not None and recipe.source is not None:
-        source, given["source"] = _recipe_source(made_from, recipe.source, folder)
+        if recipe.task == "upscale":
+            source, given["source"] = upscaled.recipe_source(made_from, recipe, folder)
+        else:
+            source, given["source"] = _recipe_source(made_from, recipe.source, folder)
     if options.size is not None:
         given["width"], given["height"] = options.size
     elif recipe is None:
@@ -50,6 +54,7 @@ def maps(options: argparse.Namespace) -> int:
         width=image.width,
         height=image.height,
         maps=options.maps or MAPS,
+        maps_from=options.maps_from or "auto",
         seamless=options.seamless,
     )
     return _run(request, source, folder, options)

@@ -7,7 +7,7 @@ nothing of ours. Nothing on the wire is ever executed or unpickled.
 
 from __future__ import annotations
 
-from . import environment, known_errors, naming, seam_words
+from . import environment, known_errors, layers, naming, seam_words
 from .frames import (
     ITEM_BYTES,
     MAX_ARRAYS,
@@ -49,6 +49,9 @@ from .messages import (
 from .recipe import RECIPE_FORMAT, RECIPE_KEYWORD, Recipe, RecipeError, parse_recipe, recipe_text
 from .request import (
     DEFAULT_MODEL,
+    FACTORS,
+    LANCZOS,
+    MAKERS,
     MAPS,
     MAX_COUNT,
     MAX_SEED,
@@ -60,6 +63,7 @@ from .request import (
     REQUEST_VERSION,
     SEAMLESS,
     TASKS,
+    UPSCALER,
     ImageRef,
     Request,
     RequestError,
@@ -68,8 +72,11 @@ from .request import (
 __all__ = [
     "COMMANDS",
     "DEFAULT_MODEL",
+    "FACTORS",
     "HEARTBEAT_SECONDS",
     "ITEM_BYTES",
+    "LANCZOS",
+    "MAKERS",
     "MAPS",
     "MAX_ARRAYS",
     "MAX_COUNT",
@@ -87,6 +94,7 @@ __all__ = [
     "REQUEST_VERSION",
     "SEAMLESS",
     "TASKS",
+    "UPSCALER",
     "Accepted",
     "Array",
     "Cancel",
@@ -116,6 +124,7 @@ __all__ = [
     "array_bytes",
     "environment",
     "known_errors",
+    "layers",
     "naming",
     "parse_recipe",
     "read_frame",

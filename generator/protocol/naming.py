@@ -6,11 +6,24 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from .request import MAPS
+
 MAX_SLUG = 48
 MAX_NAME = 59
 """Blender cuts names at 63 bytes and appends ``.001`` to the second of a name; no map's suffix may be cut off."""
 
 _LONGEST_SUFFIX = len("_basecolor")
+_MAP_WORDS = {
+    **dict.fromkeys(("basecolor", "basecolour", "albedo", "diffuse", "diff", "diffusecolor"), "basecolor"),
+    **dict.fromkeys(
+        ("normal", "normals", "nrm", "nor", "nrml", "normalgl", "normaldx", "norgl", "nordx"), "normal"
+    ),
+    **dict.fromkeys(("roughness", "rough", "rgh"), "roughness"),
+    **dict.fromkeys(("height", "displacement", "disp", "dsp"), "height"),
+    **dict.fromkeys(("ao", "ambientocclusion", "occlusion"), "ao"),
+    **dict.fromkeys(("metallic", "metalness", "mtl"), "metallic"),
+}
+_AFTER_THE_MAP = ("k", "png", "jpg", "source", "tiled", "upscaled", "seamless", "x", "px")
 _RESERVED = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")
 _SPELLED = str.maketrans(
     {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"}
@@ -48,3 +61,32 @@ def map_file(stem: str, map_name: str) -> str:
 def tiled_file(stem: str) -> str:
     """The file name of a picture that was made to tile."""
     return f"{stem}_tiled.png"
+
+
+def upscaled_file(stem: str) -> str:
+    """The file name of a picture by itself that was made larger."""
+    return f"{stem}_upscaled.png"
+
+
+def map_of(name: str) -> str:
+    """Which map a picture's name says that it is, such as ``wall_normal.png``; empty where it says nothing.
+
+    What is recognised is what Node Wrangler recognises of the names that texture sites use.
+    """
+    plain = name.rsplit(".", 1)[0] if re.search(r"\.[A-Za-z]{3,4}$", name) else name
+    words = re.sub(r"([a-z])([A-Z])", r"\1_\2", plain)
+    parts = [part for part in re.split(r"[^a-z]+", words.lower()) if part]
+    while parts and parts[-1] in _AFTER_THE_MAP:
+        parts.pop()
+    # The first word is what the picture shows, and "old_rough_plaster" is no roughness.
+    for count in (2, 1):
+        found = _MAP_WORDS.get("".join(parts[-count:])) if len(parts) > count else None
+        if found:
+            return found
+    return ""
+
+
+def without_map(stem: str) -> str:
+    """The stem of a set from that of one of our maps: what comes before ``_normal`` and the like."""
+    before, _, last = stem.rpartition("_")
+    return before if before and last in MAPS else stem

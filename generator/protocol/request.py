@@ -13,9 +13,10 @@ from .strict import short
 REQUEST_VERSION = 1
 
 MAPS = ("basecolor", "normal", "roughness", "height", "ao", "metallic")
-TASKS = ("texture", "maps", "tile")
+TASKS = ("texture", "maps", "tile", "upscale")
 SEAMLESS = ("both", "x", "y", "off", "auto")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
+MAKERS = ("auto", "network", "analysis")
 DEFAULT_MODEL = "builtin:procedural"
 
 MIN_SIZE, MAX_SIZE = 16, 8192
@@ -23,6 +24,12 @@ MAX_SEED = 2**63 - 1
 MAX_COUNT = 64
 MAX_STEPS = 1000
 MAX_TEXT = 10_000
+MAX_RELIEF = 100.0
+
+FACTORS = (2, 4)
+"""How many times as long the sides of an upscaled picture are."""
+UPSCALER, LANCZOS = "builtin:upscaler", "builtin:lanczos"
+"""The models for the task ``upscale`` beside files: our own networks, and the filter."""
 
 
 class RequestError(ValueError):
@@ -34,8 +41,8 @@ class ImageRef:
     """Which source picture a request means: its size, the SHA-256 of its pixels, and a bare file name.
 
     The pixels travel beside the request as a ``uint8`` array ``(height, width, 3 or 4)``, sRGB, top row
-    first, and for the task ``tile`` as ``uint16`` where the picture is that fine; the checksum is taken over those
-    bytes.
+    first, and for the tasks ``tile`` and ``upscale`` as ``uint16`` where the picture is that fine; for ``upscale``
+    with one to eleven channels (see `layers.layout`). The checksum is taken over those bytes.
     ``name`` is where a recipe looks for the picture, in the recipe's own folder; it is never a path.
     """
 
@@ -63,9 +70,17 @@ class Request:
     ``auto`` follows the source (the axes along which it tiles; both without a source); the generator settles it
     before it starts, so that a recipe never says ``auto``.
 
+    ``maps_from`` says how maps are made of a picture: by the network or by image analysis. ``auto`` is the network
+    where it is there; the generator settles this as well wherever maps are made so, and the recipe says which it was.
+
     The task ``texture`` makes a material from words, ``maps`` one from a picture as it is, and ``tile`` makes the
     source itself tile along ``seamless``: one picture of the source's own size, called ``basecolor`` whatever it
     shows. There the default model means that the edges are joined without a model; any other draws the joint anew.
+
+    The task ``upscale`` makes the source's ``maps`` larger: ``width`` and ``height`` are two or four times the
+    source's. The model is `UPSCALER`, `LANCZOS` or the path of a model file; the default model means the best that
+    is here, and the generator settles which that is, so that a recipe says it. ``relief`` is that of the source's
+    height map, in [0, 100] (see `Result`).
     """
 
     prompt: str = ""
@@ -78,6 +93,7 @@ class Request:
     count: int = 1
     seamless: str = "both"
     maps: tuple[str, ...] = MAPS
+    maps_from: str = "auto"
     source: ImageRef | None = None
     strength: float = 0.6
     num_inference_steps: int = 25
@@ -85,6 +101,7 @@ class Request:
     scheduler: str = ""
     precision: str = "auto"
     device: str = "auto"
+    relief: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("prompt", "negative_prompt", "model", "scheduler", "device"):
@@ -92,6 +109,7 @@ class Request:
         _choice("task", self.task, TASKS)
         _choice("seamless", self.seamless, SEAMLESS)
         _choice("precision", self.precision, PRECISIONS)
+        _choice("maker of maps", self.maps_from, MAKERS)
         _whole("The width", self.width, MIN_SIZE, MAX_SIZE)
         _whole("The height", self.height, MIN_SIZE, MAX_SIZE)
         _whole("The seed", self.seed, 0, MAX_SEED)
@@ -102,6 +120,7 @@ class Request:
         object.__setattr__(
             self, "guidance_scale", _real("The guidance scale", self.guidance_scale, 0.0, 100.0)
         )
+        object.__setattr__(self, "relief", _real("The relief", self.relief, 0.0, MAX_RELIEF))
         if not isinstance(self.maps, (tuple, list)):
             raise RequestError("The maps must be a list of names.")
         for name in self.maps:
@@ -117,6 +136,8 @@ class Request:
             raise RequestError("Choose the image that the maps are to be made from.")
         if self.task == "tile":
             self._check_tile()
+        if self.task == "upscale":
+            self._check_upscale()
         if self.task == "texture" and self.source is None and not self.prompt.strip():
             raise RequestError("Type what the texture should be, such as: mossy red brick wall.")
 
@@ -129,6 +150,24 @@ class Request:
             raise RequestError("Only the image itself is made to tile; ask for basecolor and no other map.")
         if self.count != 1:
             raise RequestError("One request makes one image tile.")
+
+    def _check_upscale(self) -> None:
+        if self.source is None:
+            raise RequestError("Choose the image that is to be made larger.")
+        if (self.width, self.height) not in [
+            (self.source.width * factor, self.source.height * factor) for factor in FACTORS
+        ]:
+            raise RequestError(
+                f"An image of {self.source.width} x {self.source.height} is made two or four times as large, not "
+                f"{self.width} x {self.height}."
+            )
+        if self.count != 1:
+            raise RequestError("One request makes one image larger.")
+
+    @property
+    def factor(self) -> int:
+        """How many times as long the result's sides are as the source's, for the task ``upscale``."""
+        return 1 if self.source is None else self.width // self.source.width
 
     @property
     def tiles_x(self) -> bool:
