@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Train a network that makes textures larger.
+
+    python -m training.upscaler --data training/out/data/train-256 --out training/out/upscaler --factor 4 --kind colour
+
+goes on where the last run in that folder was stopped, keeps a log and its curve, and writes
+``upscaler-colour-x4.safetensors`` there at the end of every run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from generator.networks.torch_operations import TorchOperations
+from generator.protocol import FACTORS
+from generator.upscaling.compact import Shape, apply, sizes
+from training.checkpoints import export
+from training.dataset import Materials
+from training.loop import Settings, train
+from training.upscaler.losses import SPECTRAL, losses
+from training.upscaler.samples import KINDS, Draw
+
+FEATURES, DEPTH = 48, 12
+SIDE, COUNT = 64, 8
+"""Pixels of the small pictures and how many of them make a batch."""
+
+
+def start(shape: Shape, seed: int) -> dict[str, Tensor]:
+    """Random weights (He's), the last layer near nothing: at first each pixel is only repeated."""
+    random = torch.Generator().manual_seed(seed)
+    made = {}
+    for name, size in sizes(shape).items():
+        if name.endswith("bias"):
+            made[name] = torch.zeros(size)
+        elif len(size) == 1:
+            made[name] = torch.full(size, 0.2)
+        else:
+            gain = 0.1 if name == f"body.{2 * shape.depth - 2}.weight" else 1.0
+            made[name] = torch.randn(size, generator=random) * (gain * math.sqrt(2 / math.prod(size[1:])))
+    return made
+
+
+def run(
+    data: Path,
+    out: Path,
+    kind: str,
+    shape: Shape,
+    settings: Settings,
+    minutes: float = math.inf,
+    seed: int = 0,
+    side: int = SIDE,
+    count: int = COUNT,
+    spectral: float = SPECTRAL,
+) -> Path:
+    """Train for so many minutes, and give the file of weights as the product reads it."""
+    materials = Materials(data)
+    if side * shape.scale > materials.size:
+        raise ValueError(
+            f"Materials of {materials.size} pixels have no parts of {side * shape.scale}; choose a smaller --side."
+        )
+    operations, draw = TorchOperations(), Draw(materials, kind, shape.scale, seed)
+    # What a false neighbour at the border of a part has reached does not count; a whole torus has no border.
+    margin = 0 if side * shape.scale == materials.size else min(shape.halo, side // 4) * shape.scale
+
+    def step_losses(weights: Mapping[str, Tensor], step: int) -> dict[str, Tensor]:
+        small, truth = draw.batch(step, count, side)
+        small = small.contiguous(memory_format=torch.channels_last)
+        return losses(apply(operations, weights, shape, small), truth, margin, spectral)
+
+    name = f"upscaler-{kind}-x{shape.scale}"
+    weights, step, seconds = train(start(shape, seed), step_losses, settings, out / name, minutes)
+    made = out / f"{name}.safetensors"
+    about = {
+        "architecture": "SRVGGNetCompact",
+        "kind": kind,
+        "scale": str(shape.scale),
+        "features": str(shape.features),
+        "depth": str(shape.depth),
+        "step": str(step),
+        "hours": f"{seconds / 3600:.2f}",
+        "materials": str(len(materials)),
+        "size": str(materials.size),
+        "families": " ".join(sorted({entry.family for entry in materials.entries})),
+        "parameters": str(sum(math.prod(size) for size in sizes(shape).values())),
+    }
+    export(made, weights, about)
+    return made
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; 1 when the data or the folder will not do."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.upscaler", description="Train a network that makes textures larger."
+    )
+    parser.add_argument("--data", type=Path, default=Path("training/out/data/train-256"))
+    parser.add_argument("--out", type=Path, default=Path("training/out/upscaler"))
+    parser.add_argument("--factor", type=int, choices=FACTORS, default=2)
+    parser.add_argument("--kind", choices=KINDS, default="colour", help="base colours, or all other maps")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so long (default: never)")
+    parser.add_argument("--steps", type=int, default=20_000, help="the last step; the rate falls towards it")
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--features", type=int, default=FEATURES)
+    parser.add_argument("--depth", type=int, default=DEPTH, help="convolutions in all")
+    parser.add_argument("--side", type=int, default=SIDE, help="pixels of the small pictures")
+    parser.add_argument("--count", type=int, default=COUNT, help="pictures in a batch")
+    parser.add_argument("--spectral", type=float, default=SPECTRAL, help="what the spectrum counts")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    channels = 3 if options.kind == "colour" else 1
+    shape = Shape(channels, options.features, options.depth, options.factor)
+    settings = Settings(steps=options.steps, rate=options.rate)
+    try:
+        made = run(
+            options.data,
+            options.out,
+            options.kind,
+            shape,
+            settings,
+            options.minutes,
+            options.seed,
+            options.side,
+            options.count,
+            options.spectral,
+        )
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(made)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
