@@ -71,6 +71,7 @@ def generator(session: nox.Session) -> None:
     session.run(
         "pytest",
         "tests/generator",
+        "tests/training",
         "tests/addon",
         "tests/test_structure.py",
         *session.posargs,

@@ -93,10 +93,9 @@ def make(split: str, index: int, size: int, base_seed: int = 0) -> tuple[Materia
     return material, Entry(index, family, text, seed, float(material.relief))
 
 
-def write_shard(folder: Path, split: str, first: int, count: int, size: int, base_seed: int) -> Path:
-    """Make ``count`` materials from index ``first`` on and write them in one step; gives the shard's folder."""
+def write_shard(target: Path, split: str, first: int, count: int, size: int, base_seed: int) -> None:
+    """Make ``count`` materials from index ``first`` on, and write the folder ``target`` with them in one step."""
     made = [make(split, index, size, base_seed) for index in range(first, first + count)]
-    target = folder / _shard_name(first)
     partial = target.with_suffix(".part")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -106,7 +105,6 @@ def write_shard(folder: Path, split: str, first: int, count: int, size: int, bas
     (partial / "entries.json").write_text(json.dumps(entries, indent=0), encoding="utf-8")
     shutil.rmtree(target, ignore_errors=True)
     partial.rename(target)
-    return target
 
 
 def _shard_name(first: int) -> str:
@@ -163,7 +161,7 @@ def build(split: str, count: int, size: int, out: Path, base_seed: int = 0, work
     started, done = time.monotonic(), 0
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         futures = [
-            pool.submit(write_shard, folder, split, first, wanted, size, base_seed)
+            pool.submit(write_shard, folder / _shard_name(first), split, first, wanted, size, base_seed)
             for first, wanted in missing
         ]
         for future, (_, wanted) in zip(futures, missing, strict=True):

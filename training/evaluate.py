@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measure the networks on families that they were never trained on, and write the tables and a contact sheet.
+
+    python -m training.evaluate --data training/out/data/held-out-256
+
+prints the tables, and writes ``docs/maps-evaluation.md`` and ``docs/images/maps_evaluation.jpg``. Weights are the
+product's own unless others are named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+
+from generator.maps import analyse
+from generator.maps.estimate import NAME
+from generator.maps.seeing import read_network, see_material
+from generator.material import FloatArray
+from generator.networks import WeightsError, read_weights, shipped_weights
+from generator.pixels import to_uint8
+from training.dataset import Materials
+from training.lighting import Surfaces, random_lights, render, to_srgb
+from training.maps.evaluation import Estimator, measure, pictures, shares_table, table, to_surface
+
+_UPSCALER = "training.upscaler.evaluation"
+Bytes = npt.NDArray[np.uint8]
+
+_THUMB = 144
+_MOST_ROWS = 8
+
+
+def estimators(weights: Path | None) -> dict[str, Estimator]:
+    """Image analysis, and the network where there is one."""
+    made: dict[str, Estimator] = {"analysis": analyse}
+    if weights is not None:
+        made["network"] = partial(see_material, read_network(weights))
+    return made
+
+
+def contact_sheet(materials: Materials, chosen: dict[str, Estimator]) -> Image.Image:
+    """One row a family: a lit picture, then for each estimator and the truth its maps and it relit."""
+    families = sorted({entry.family for entry in materials.entries})[:_MOST_ROWS]
+    wanted = {family: "sun" if number % 2 else "sky" for number, family in enumerate(families)}
+    rows = []
+    with torch.no_grad():
+        for family, kind, _, picture, truth in pictures(materials, len(materials)):
+            if wanted.get(family) != kind:
+                continue
+            del wanted[family]
+            surfaces = [to_surface(estimator(picture)) for estimator in chosen.values()] + [truth]
+            rows.append(np.concatenate([_thumb(picture)] + [_panel(s) for s in surfaces], axis=1))
+            if not wanted:
+                break
+    return Image.fromarray(np.concatenate(rows))
+
+
+def _panel(surface: Surfaces) -> Bytes:
+    """Relit, base colour, normal, height and roughness of one surface, side by side."""
+    lights = random_lights(1, torch.Generator().manual_seed(3))
+    light = render(surface, lights)
+    height = 0.5 + surface.height / (0.08 * surface.height.shape[-1])
+    fields = [
+        to_srgb(light * (0.22 / light.mean())),
+        to_srgb(surface.colour),
+        surface.normal * 0.5 + 0.5,
+        height,
+        surface.roughness,
+    ]
+    shown = [field[0].expand(3, -1, -1).permute(1, 2, 0).numpy() for field in fields]
+    gap = np.full((_THUMB, 8, 3), 255, np.uint8)
+    return np.concatenate([gap, *(_thumb(picture) for picture in shown)], axis=1)
+
+
+def _thumb(picture: FloatArray) -> Bytes:
+    return np.asarray(Image.fromarray(to_uint8(picture)).resize((_THUMB, _THUMB), Image.Resampling.LANCZOS))
+
+
+def report(materials: Materials, weights: Path | None, count: int, tell: Callable[[int], None]) -> str:
+    """The page with all tables, in Markdown."""
+    rows = measure(materials, estimators(weights), count, tell)
+    families = ", ".join(sorted({entry.family for entry in materials.entries}))
+    parts = [
+        "# How good the estimated maps are\n",
+        f"Measured on {min(count, len(materials))} materials of families that no network was trained on ({families}), "
+        f"{materials.size} pixels a side, each seen in five kinds of pictures: its base colour as it is, with some "
+        "occlusion in it, under a cloudy sky, in the sun, and by a lamp near the camera. "
+        "`python -m training.evaluate` makes this page.\n",
+        table(rows) + "\n",
+    ]
+    if weights is not None:
+        about = read_weights(weights).metadata
+        told = ", ".join(
+            f"{key} {about[key]}" for key in ("parameters", "materials", "step", "hours") if key in about
+        )
+        parts += [f"The network: {told}.\n"]
+        parts += ["## By kind of picture, analysis → network\n", shares_table(rows, "kind") + "\n"]
+        parts += ["## By family, analysis → network\n", shares_table(rows, "family") + "\n"]
+    parts += [
+        "![Pictures and their maps](images/maps_evaluation.jpg)\n",
+        "A picture, then relit, base colour, normal, height and roughness: by image analysis, by the network (where "
+        "there is one), and the truth.\n",
+    ]
+    return "\n".join(parts)
+
+
+def upscaler_tables() -> str:
+    """What the upscaler's own evaluation says, or nothing where it has none."""
+    if importlib.util.find_spec("training.upscaler") is None or importlib.util.find_spec(_UPSCALER) is None:
+        return ""
+    return import_module(_UPSCALER).table()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; 1 when there is nothing to measure on."""
+    parser = argparse.ArgumentParser(prog="python -m training.evaluate", description="Measure the networks.")
+    parser.add_argument("--data", type=Path, default=Path("training/out/data/held-out-256"))
+    parser.add_argument("--weights", type=Path, default=shipped_weights(NAME))
+    parser.add_argument("--count", type=int, default=140, help="how many materials")
+    parser.add_argument(
+        "--out", type=Path, default=Path("docs"), help="the folder for the page and the sheet"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        materials = Materials(options.data)
+
+        def tell(done: int) -> None:
+            if done % 25 == 0:
+                print(f"{done} pictures", file=sys.stderr, flush=True)
+
+        page = report(materials, options.weights, options.count, tell) + upscaler_tables()
+        sheet = contact_sheet(materials, estimators(options.weights))
+    except (OSError, WeightsError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    (options.out / "images").mkdir(parents=True, exist_ok=True)
+    (options.out / "maps-evaluation.md").write_text(page, encoding="utf-8")
+    sheet.save(options.out / "images" / "maps_evaluation.jpg", quality=85)
+    print(page)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
