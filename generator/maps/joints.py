@@ -139,8 +139,8 @@ def _connectedness(inside: BoolArray) -> float:
     return share * float(np.clip(1.4 - 1.4 * largest_stone, 0.0, 1.0))
 
 
-def _largest_piece(inside: BoolArray, diagonal: bool = True) -> BoolArray:
-    """The largest connected part on the torus, by spreading the greatest label until nothing changes."""
+def connected_parts(inside: BoolArray, diagonal: bool = True) -> npt.NDArray[np.signedinteger]:
+    """A number of its own, above 0, on each connected part on the torus, 0 outside: the greatest label spreads."""
     labels = np.where(inside, np.arange(1, inside.size + 1).reshape(inside.shape), 0)
     while True:
         spread = np.maximum(labels, np.maximum(np.roll(labels, 1, axis=1), np.roll(labels, -1, axis=1)))
@@ -150,8 +150,12 @@ def _largest_piece(inside: BoolArray, diagonal: bool = True) -> BoolArray:
         # Each pixel also takes the label of the pixel its label came from: labels then travel in leaps.
         spread = np.where(inside, np.maximum(spread, spread.ravel()[np.maximum(spread - 1, 0)]), 0)
         if np.array_equal(spread, labels):
-            break
+            return labels
         labels = spread
+
+
+def _largest_piece(inside: BoolArray, diagonal: bool = True) -> BoolArray:
+    labels = connected_parts(inside, diagonal)
     counts = np.bincount(labels.ravel())
     counts[0] = 0
     return labels == counts.argmax()

@@ -118,6 +118,45 @@ def wander(space: Space, salt: str, colour: FloatArray) -> FloatArray:
     )  # fmt: skip
 
 
+_BASIC = (
+    "a82a22", "c8681e", "d0ac2c", "3f7a3a", "2c5ca0", "64357c", "d592a4", "6a4830", "242426", "82827f", "e2e0dc",
+)  # fmt: skip
+"""One swatch of each basic colour term (B. Berlin and P. Kay, 1969): red, orange, yellow, green and so on."""
+
+_OWN_NAME = 0.06
+"""A swatch within so much of a basic colour, in OKLab, has that colour's name and no other."""
+
+_REACH = (0.055, 0.2, 9.0)
+"""How far around a named swatch colours are drawn: OKLab lightness, share of the chroma, degrees of hue."""
+
+
+def sampled(space: Space, salt: str, names: tuple[str, ...]) -> FloatArray:
+    """Colours ``(n, 3)`` drawn by the seed from the region around each swatch of the named colours, in OKLab.
+
+    However far they are drawn, they stay nearer to the basic colours that their own swatch lies by than to any other,
+    so that a red does not become an orange.
+    """
+    bases = swatches(names)
+    basic = oklab(np.stack([rgb(text) for text in _BASIC]))
+
+    def nearest(colour: FloatArray, count: int) -> list[int]:
+        return np.square(basic - oklab(colour)).sum(axis=1).argsort()[:count].tolist()
+
+    drawn = []
+    for number, base in enumerate(bases):
+        light, chroma, hue = (
+            reach * (2 * float(space.random(f"{salt}/sample-{axis}", number)[0]) - 1)
+            for axis, reach in zip("lch", _REACH, strict=True)
+        )
+        off = np.sqrt(np.square(basic - oklab(base)).sum(axis=1).min())
+        # A colour between basic ones, as tan is, may go towards any of them.
+        allowed = nearest(base, 1 if off < _OWN_NAME else 3)
+        # The first that is still of the same name; with nothing left of the move that is the swatch itself.
+        moved = (shade(base, light * k, 1 + chroma * k, hue * k) for k in (1.0, 0.66, 0.33, 0.0))
+        drawn.append(next(colour for colour in moved if nearest(colour, 1)[0] in allowed))
+    return np.stack(drawn)
+
+
 def swatches(names: tuple[str, ...]) -> FloatArray:
     """All swatches of the named colours, ``(n, 3)``, each name with the same number of them."""
     widest = max(len(COLOURS[name]) for name in names)

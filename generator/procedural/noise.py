@@ -153,6 +153,19 @@ def blur(field: FloatArray, sigma: float, pixel: float) -> FloatArray:
     return np.fft.irfft2(spectrum, s=field.shape).astype(np.float32, copy=False)
 
 
+def runoff(source: FloatArray, length: float, pixel: float) -> FloatArray:
+    """What flows down from a ``source`` ``(H, W)`` and thins out over ``length`` units, periodic.
+
+    A one-sided exponential along y: the source itself keeps its value where nothing comes from above.
+    """
+    rows = source.shape[0]
+    fade = np.exp(-np.arange(rows, dtype=np.float64) * (pixel / length))
+    reach = np.fft.rfft(fade)[:, None]
+    out = np.fft.irfft(np.fft.rfft(source, axis=0) * reach, n=rows, axis=0)
+    out *= 1 / max(1.0, 0.25 * length / pixel)
+    return out.astype(np.float32)
+
+
 def evened(score: FloatArray, space: Space, reach: float = 0.12, share: float = 0.7) -> FloatArray:
     """The score without a ``share`` of its masses larger than ``reach`` units, by which the eye finds a repeat."""
     out = blur(score, reach, space.pixel)

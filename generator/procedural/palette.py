@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from generator.material import FloatArray
-from generator.procedural.colours import rgb, shade, swatches, wander
+from generator.procedural.colours import rgb, sampled, shade, wander
 from generator.procedural.description import Description
 from generator.procedural.space import Space
 
@@ -29,10 +29,10 @@ def palette(
     ``chroma`` and ``lightness`` bring named colours to what the material can show: paint is bold, stone is not.
     """
     if description.colours:
-        bases = shade(swatches(description.colours), lightness, chroma)
-    else:
-        own = sets[space.choose(f"{salt}/set", len(sets))].split()
-        bases = np.stack([rgb(text) for text in own])
+        bases = shade(sampled(space, salt, description.colours), lightness, chroma)
+        return toned(description, bases)
+    own = sets[space.choose(f"{salt}/set", len(sets))].split()
+    bases = np.stack([rgb(text) for text in own])
     return toned(description, wander(space, salt, bases))
 
 

@@ -19,7 +19,8 @@ class FamilyInfo:
     """A kind of material, for documentation and for the parser.
 
     ``words`` name it, phrases included. ``layout`` says that another family can fill its pieces. ``native`` are
-    the colours that it has by itself: any other colour is painted on, unless ``native`` is empty.
+    the colours that it has by itself: any other colour is painted on, unless ``native`` is empty. ``upright`` says
+    that it usually stands, as a wall does, rather than lies.
     """
 
     name: str
@@ -27,6 +28,7 @@ class FamilyInfo:
     example: str
     layout: bool = False
     native: tuple[str, ...] = ()
+    upright: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,17 @@ def _split(words: str) -> tuple[str, ...]:
 
 
 def family(
-    name: str, words: str, example: str, layout: bool = False, native: tuple[str, ...] = ()
+    name: str,
+    words: str,
+    example: str,
+    layout: bool = False,
+    native: tuple[str, ...] = (),
+    upright: bool = False,
 ) -> Callable[[FamilyFunction], FamilyFunction]:
     """Enter a function as the family ``name``; ``words`` are separated by commas, in the singular."""
 
     def enter(function: FamilyFunction) -> FamilyFunction:
-        _families[name] = FamilyInfo(name, _split(words), example, layout, native), function
+        _families[name] = FamilyInfo(name, _split(words), example, layout, native, upright), function
         return function
 
     return enter
@@ -84,7 +91,10 @@ def family_info(name: str) -> FamilyInfo:
 
 def build(name: str, space: Space, description: Description) -> Surface:
     """The bare material of that family."""
-    return _families[name][1](space, description)
+    info, function = _families[name]
+    surface = function(space, description)
+    surface.upright = info.upright
+    return surface
 
 
 def apply(name: str, surface: Surface, description: Description, amount: float) -> None:

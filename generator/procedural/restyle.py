@@ -14,6 +14,7 @@ from generator.procedural.colours import swatches
 from generator.procedural.compose import Progress, finish, heartbeat
 from generator.procedural.description import Description
 from generator.procedural.palette import toned
+from generator.procedural.pieces import pieces_between
 from generator.procedural.shaping import flat, smoothstep
 from generator.procedural.space import Space
 from generator.procedural.surface import Surface, surface
@@ -36,12 +37,13 @@ def restyle(
     seed: int,
     axes: tuple[bool, bool] = (True, True),
     progress: Progress | None = None,
+    by: str = "auto",
 ) -> Material:
     """The picture ``(H, W, 3)``, sRGB in [0, 1], with the description's modifiers and colours added.
 
     ``strength`` in [0, 1] says how much of them: 0 gives the picture itself with estimated maps. ``axes`` says
     along which of x and y the picture tiles; an axis that does not is continued by its mirror image while the
-    layers are made, so that nothing reaches across its border.
+    layers are made, so that nothing reaches across its border. ``by`` says who makes the picture's maps.
     """
     from generator.maps.estimate import estimate
 
@@ -50,11 +52,12 @@ def restyle(
     rows, columns = source.shape[:2]
     strength = float(np.clip(strength, 0.0, 1.0))
     if strength == 0.0 or not adds_to_picture(description):
-        return estimate(np.ascontiguousarray(source, np.float32), axes)
+        return estimate(np.ascontiguousarray(source, np.float32), axes, by)
     description = _over_a_picture(description)
     whole = source if axes[0] else np.concatenate([source, source[:, ::-1]], axis=1)
     whole = whole if axes[1] else np.concatenate([whole, whole[::-1]], axis=0)
-    layered = _surface_of(estimate(np.ascontiguousarray(whole, np.float32)), seed)
+    layered = _surface_of(estimate(np.ascontiguousarray(whole, np.float32), by=by), seed)
+    layered.upright = not description.assumed and registry.family_info(description.family).upright
     if description.colours and not description.amount("painted"):
         _tint(layered, description, strength)
     wanted = [info for info in registry.layers() if description.amount(info.name) > 0]
@@ -95,6 +98,9 @@ def _surface_of(material: Material, seed: int) -> Surface:
     joints = find_joints(light, chroma / np.maximum(material.basecolor.max(axis=2), np.float32(0.05)))
     if joints is not None:
         out.gap = joints.mask.astype(np.float32)
+        found = pieces_between(out.gap)
+        if found is not None:
+            out.index, out.count = found
     else:
         # Without a network of joints, what lies deep and narrow.
         out.gap = smoothstep(out.cavity(0.02), 1.0, 2.5)

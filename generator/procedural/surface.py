@@ -23,7 +23,9 @@ class Surface:
     ``colour`` is planar, ``(3, H, W)``, sRGB-encoded. ``height`` is in units (the shorter side is 1).
     ``gap`` is 1 in joints and mortar, 0 on faces. ``edge`` is the distance to the nearest border of a piece in
     units, or None where the material has no pieces; ``index`` numbers the pieces, of which there are ``count``.
-    ``core`` is the colour ``(3,)`` of the metal under a coat of paint, where there is one.
+    ``core`` is the colour ``(3,)`` of the metal under a coat of paint, where there is one. ``iron`` is 1 on nails,
+    rivets and open scratches, from which rust runs. ``upright`` says that the material stands as a wall does, so that
+    water runs down over it.
     """
 
     space: Space
@@ -36,6 +38,8 @@ class Surface:
     index: IntArray | None = None
     count: int = 0
     core: FloatArray | None = None
+    iron: FloatArray | None = None
+    upright: bool = False
     _cavities: dict[float, FloatArray] = field(default_factory=dict)
 
     def cavity(self, sigma: float) -> FloatArray:
@@ -50,6 +54,15 @@ class Surface:
             np.clip(low, -4, 4, out=low)
             self._cavities[sigma] = low
         return self._cavities[sigma]
+
+    def steepness(self, sigma: float) -> FloatArray:
+        """How steep the surface is as felt over ``sigma`` units, in standard deviations above flat, ``(H, W)``."""
+        soft = blur(self.height, sigma, self.space.pixel)
+        across = np.roll(soft, -1, 1) - np.roll(soft, 1, 1)
+        down = np.roll(soft, -1, 0) - np.roll(soft, 1, 0)
+        slope = np.hypot(across, down) * np.float32(0.5 / self.space.pixel)
+        slope *= np.float32(1 / max(spread_of(slope), 0.05))
+        return np.minimum(slope, 4)
 
     def settle(self) -> None:
         """Forget what was derived from the height, because a layer has changed it."""

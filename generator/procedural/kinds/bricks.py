@@ -53,6 +53,7 @@ def _mortar(space: Space) -> tuple[FloatArray, FloatArray]:
     "firebrick, mudbrick",
     "mossy red brick wall",
     layout=True,
+    upright=True,
 )
 def brick(space: Space, description: Description) -> Surface:
     """Bricks of one kiln: tints that vary, some burnt dark, arrises chipped, faces pitted, none quite in line."""

@@ -24,6 +24,7 @@ from generator.procedural.voronoi import voronoi
     "concrete, cement, screed, beton, concrete slab, sidewalk, brutalist, concrete floor, microcement, epoxy floor, "
     "exposed aggregate, washed concrete, pebble dash, pebbledash, kerb, curb",
     "cracked concrete wall",
+    upright=True,
 )
 def concrete(space: Space, description: Description) -> Surface:
     """Cast concrete: clouds of cement milk, blow holes, aggregate that shows through, faint marks of the form."""
@@ -78,6 +79,7 @@ def concrete(space: Space, description: Description) -> Surface:
     "plaster, stucco, render coat, roughcast, adobe, whitewash, drywall, plastered, limewash, daub, "
     "cob wall, gypsum, tadelakt, fresco, wattle and daub",
     "old yellow plaster",
+    upright=True,
 )
 def plaster(space: Space, description: Description) -> Surface:
     """Lime plaster: strokes of the float over each other, sand, hairline crazing, clouds of limewash."""
@@ -181,6 +183,7 @@ def _courses(
     "roof tile, roof, clay tile, clay roof tile, pantile, roofing, roman tile, tiled roof, terracotta roof, "
     "rooftop, spanish tile, mission tile",
     "old mossy clay roof tiles",
+    upright=True,
 )
 def roof_tiles(space: Space, description: Description) -> Surface:
     """Barrel tiles of fired clay in lapping courses."""
@@ -240,6 +243,7 @@ def roof_tiles(space: Space, description: Description) -> Surface:
     "snake scale, scale armor, "
     "scale armour, wooden shake, cedar shake",
     "weathered slate roof shingles",
+    upright=True,
 )
 def shingles(space: Space, description: Description) -> Surface:
     """Split slates, wooden shakes or round scales in lapping courses."""

@@ -22,6 +22,7 @@ from generator.procedural.voronoi import voronoi
 _CLOTHS = (
     "b3a58c b0a187",
     "5f6d78 596772",
+    "c9bfa8 bdb299",
     "8a4a42 834640",
     "6f7358 6a6e54",
     "3b4454 384152",
@@ -30,11 +31,17 @@ _CLOTHS = (
 
 
 def _weave(
-    space: Space, threads: float, over: IntArray, warp: tuple[FloatArray, FloatArray], salt: str
+    space: Space,
+    threads: float,
+    over: IntArray,
+    warp: tuple[FloatArray, FloatArray],
+    salt: str,
+    uneven: float,
 ) -> tuple[FloatArray, npt.NDArray[np.bool_], IntArray, FloatArray, FloatArray]:
     """Threads over and under: height in thread widths, whether the warp is on top, thread number, along, across.
 
     ``over`` is the weave as a table ``(rows, columns)`` of 0 and 1: 1 where the upright warp passes over.
+    ``uneven`` in [0, 1] says how much the threads differ in thickness.
     """
     ny_table, nx_table = over.shape
     nx, ny = space.count(threads, threads, (nx_table, ny_table))
@@ -46,11 +53,18 @@ def _weave(
     def state(dy: IntArray | int, dx: IntArray | int) -> FloatArray:
         return over.astype(np.float32).take(((iy + dy) % ny_table) * nx_table + (ix + dx) % nx_table)
 
+    # Hand-spun yarn is thick and thin by turns, and no two threads are of one size.
+    thin = np.float32(0.26 * uneven)
+    slim_x = 1 + thin * (space.each(f"{salt}/slim-x", nx) - 0.35).astype(np.float32).take(ix % nx)
+    slim_y = 1 + thin * (space.each(f"{salt}/slim-y", ny) - 0.35).astype(np.float32).take(iy % ny)
+    slim_x = slim_x + thin * 0.35 * noise(space, threads * 0.5, f"{salt}/spun-x", 2, 0.6, (1.0, 5.0))
+    slim_y = slim_y + thin * 0.35 * noise(space, threads * 0.5, f"{salt}/spun-y", 2, 0.6, (5.0, 1.0))
+
     here = state(0, 0)
     up = mix(here, state(np.where(fy > 0, 1, -1), 0), smoothstep(np.abs(fy), 0.15, 0.85))
     side = mix(here, state(0, np.where(fx > 0, 1, -1)), smoothstep(np.abs(fx), 0.15, 0.85))
-    warp_height = up - np.float32(0.5) + 0.75 * np.sqrt(np.maximum(1 - np.square(fx * 1.98), 0))
-    weft_height = np.float32(0.5) - side + 0.75 * np.sqrt(np.maximum(1 - np.square(fy * 1.98), 0))
+    warp_height = up - np.float32(0.5) + 0.75 * np.sqrt(np.maximum(1 - np.square(fx * 1.98 * slim_x), 0))
+    weft_height = np.float32(0.5) - side + 0.75 * np.sqrt(np.maximum(1 - np.square(fy * 1.98 * slim_y), 0))
     upright = warp_height > weft_height
     number = np.where(upright, ix % nx, nx + iy % ny).astype(np.int32)
     along, across = np.where(upright, y, x), np.where(upright, fx, fy)
@@ -86,7 +100,8 @@ def fabric(space: Space, description: Description) -> Surface:
     twilled = [[(column - row) % 4 < floats for column in range(4)] for row in range(4)]
     table = np.array(twilled if twill else [[1, 0], [0, 1]], np.int32)
     warp = _uneven(space, threads, wobble(space, "fabric", 7, 0.0026 / coarse, 4))
-    height, upright, number, along, across = _weave(space, threads, table, warp, "fabric")
+    uneven = 0.35 if denim or any(word in said for word in ("silk", "cotton", "sail", "tarp")) else 1.0
+    height, upright, number, along, across = _weave(space, threads, table, warp, "fabric", uneven)
     thread = np.float32(1 / threads)
     count = int(number.max()) + 1
     twist = np.sin(
@@ -97,7 +112,7 @@ def fabric(space: Space, description: Description) -> Surface:
     relief = height + 0.07 * twist + 0.12 * slub + 0.06 * fuzz
     folds = noise(space, 2.2, "fabric/folds", 3, 0.5)
     cloth = palette(space, description, "fabric", ("2f4667 2b4160",) if denim else _CLOTHS, chroma=0.8)
-    tints = scatter(space, "fabric/tint", cloth, count, 0.032, 0.12, 4)
+    tints = scatter(space, "fabric/tint", cloth, count, 0.02, 0.08, 3)
     colour = lookup(tints, number)
     # Yarn is spun of fibres that took the dye unequally, in lengths of a few stitches.
     dye = np.where(
@@ -105,7 +120,8 @@ def fabric(space: Space, description: Description) -> Surface:
         noise(space, threads, "fabric/dye-up", 2, 0.6, (1.0, 14.0)),
         noise(space, threads, "fabric/dye-across", 2, 0.6, (14.0, 1.0)),
     )
-    colour = colour * (1 + 0.075 * dye)
+    # Both ways of a cloth take the light differently, which is what makes a weave shimmer.
+    colour = colour * (1 + 0.075 * dye) * np.where(upright, np.float32(1.035), np.float32(0.965))
     if denim:
         colour = mix(flat(rgb("a3a5a4")) * (1 + 0.05 * fuzz), colour, upright.astype(np.float32))
         faded = smoothstep(noise(space, 2.5, "fabric/faded", 5, 0.6) + 0.4 * slub, -0.2, 2.4)

@@ -190,6 +190,7 @@ def _to_corner(p: FloatArray, q: FloatArray) -> tuple[FloatArray, FloatArray]:
     "stained glass, glass, leaded glass, church window, window glass, glass pane, window pane, cathedral glass, "
     "stained glass window, coloured glass, frosted glass, tiffany glass",
     "old stained glass",
+    upright=True,
 )
 def stained_glass(space: Space, description: Description) -> Surface:
     """Panes of hand-blown glass in lead: seeds and streaks in the glass, solder at the joints, grime along it."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sheet metal: brushed, riveted plates, tread plate, corrugated iron, and the panels of a spaceship."""
+"""Sheet metal: brushed, riveted plates, tread plate, corrugated iron."""
 
 from __future__ import annotations
 
@@ -139,6 +139,7 @@ def _rivets(pieces: Pieces, inset: float, spacing: float, radius: float, pixel: 
     "armor, rivet, hull, ship hull, bulkhead, steel panel, bolted metal, bolt, bolted, metal tank, plating",
     "rusty metal plate",
     native=NATIVE,
+    upright=True,
 )
 def metal_plate(space: Space, description: Description) -> Surface:
     """Overlapping plates with rows of rivets and the buckles of use."""
@@ -163,7 +164,7 @@ def metal_plate(space: Space, description: Description) -> Surface:
     grime = np.clip((1 - smoothstep(inside, 0, 0.012 * unit)) * 0.5, 0, 1)
     colour *= 1 - 0.3 * grime
     roughness = roughness + 0.1 + 0.12 * grime + 0.05 * each_in(space, "plate/rolled", index, count)
-    return surface(
+    out = surface(
         space,
         mix(flat(rgb("2a2725")), colour, face),
         height,
@@ -174,6 +175,8 @@ def metal_plate(space: Space, description: Description) -> Surface:
         index,
         count,
     )
+    out.iron = rivets
+    return out
 
 
 @family(
@@ -227,6 +230,7 @@ def tread_plate(space: Space, description: Description) -> Surface:
     "corrugated roof, iron roof, roller shutter, garage door, metal siding",
     "rusty corrugated iron",
     native=NATIVE,
+    upright=True,
 )
 def corrugated(space: Space, description: Description) -> Surface:
     """Galvanised waves with zinc spangle, lapped sheets, screws on the crests."""
@@ -257,7 +261,7 @@ def corrugated(space: Space, description: Description) -> Surface:
     colour = flat(_tint(space, description, ("zinc", "steel", "aluminium"))) * tone * (1 + 0.03 * zinc)
     colour = colour * (1 - 0.05 * each_in(space, "wave/sheet", number, 97 * rows + 1)) * (1 - 0.5 * edge_line)
     roughness = roughness + 0.06 + 0.05 * zinc
-    return surface(
+    out = surface(
         space,
         colour,
         height,
@@ -266,3 +270,5 @@ def corrugated(space: Space, description: Description) -> Surface:
         None,
         np.abs(1 - lap) * np.float32(space.extent[1] / rows) + np.zeros(space.shape, np.float32),
     )
+    out.iron = np.maximum(screw, edge_line * 0.6).astype(np.float32)
+    return out

@@ -150,13 +150,29 @@ def granite(space: Space, description: Description) -> Surface:
     base = palette(space, description, "granite", ("9a938b", "b09487", "5c5d5f", "8b9096"), chroma=0.5)[0]
     warp = wobble(space, "granite", 60 / unit, 0.0028 * unit, 4)
     coarse = voronoi(space, 74 / unit, "granite/coarse", 0.9, warp)
-    light = shade(base, 0.17 if float(base.mean()) > 0.35 else 0.3, 0.7)
+    black = float(base.mean()) < 0.35
+    light = shade(base, 0.26 if black else 0.17, 0.7)
     dark = shade(rgb("2c2c2e"), 0.0, 1.0)
     minerals = np.stack(
         [base, light, shade(base, -0.1), shade(base, 0.04, 1.4, 12), shade(base, 0.08), base, dark]
     )
     tints = scatter(space, "granite/tint", minerals.astype(np.float32), coarse.count, 0.025, 0.2, 8)
-    colour = lookup(tints, coarse.index)
+    small = voronoi(space, 165 / unit, "granite/small", 0.9, warp)
+    crumbs = (
+        minerals if not black else np.stack([base, base, shade(base, 0.07), shade(base, -0.05), light, base])
+    )
+    grains = lookup(
+        scatter(space, "granite/grain", crumbs.astype(np.float32), small.count, 0.03, 0.2, 8), small.index
+    )
+    # Between large crystals lies a mass of small ones, more of it in some places than in others.
+    share = 0.45 + 0.14 * noise(space, 9 / unit, "granite/mass", 4, 0.6)
+    loose = (space.each("granite/loose", coarse.count).take(coarse.index) < share).astype(np.float32)
+    colour = mix(lookup(tints, coarse.index), grains, loose)
+    if black:
+        # Labradorite: a few dark crystals flash blue or bronze.
+        flash = (space.each("granite/flash", coarse.count) > 0.93).astype(np.float32).take(coarse.index)
+        hue = flat(rgb(("41607a", "6a5a44")[space.choose("granite/hue", 2)]))
+        colour = mix(colour, hue, flash * (1 - loose) * 0.55)
     # Crystals are not flat colours: cleavage planes mirror the light at a slant, quartz lets it in, rims are zoned.
     slant = tilt(space, "granite/slant", coarse.index, coarse.count, coarse.u, coarse.v, 1.0) * np.float32(
         74 / unit
@@ -176,8 +192,8 @@ def granite(space: Space, description: Description) -> Surface:
     colour *= (
         1 + 0.05 * noise(space, 5, "granite/clouds", 5) + 0.05 * noise(space, 150, "granite/cleavage", 2, 0.9)
     )
-    height = each_in(space, "granite/out", coarse.index, coarse.count) * np.float32(0.0002)
-    height += noise(space, 20, "granite/relief", 5) * np.float32(0.0004)
+    height = each_in(space, "granite/out", coarse.index, coarse.count) * np.float32(0.00012)
+    height += noise(space, 20, "granite/relief", 5) * np.float32(0.00016)
     roughness = 0.3 + 0.05 * noise(space, 7, "granite/smudge", 5, 0.65) + 0.06 * mica
     return surface(space, colour, height, np.clip(roughness, 0.1, 0.7))
 

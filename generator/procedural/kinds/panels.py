@@ -35,6 +35,7 @@ _STEEL = "a4a6a8"
     "sci fi hull, spaceship hull, sci fi floor, sci fi wall, starship",
     "worn white sci-fi panels",
     layout=True,
+    upright=True,
 )
 def panels(space: Space, description: Description) -> Surface:
     """Painted hull panels of many sizes with recesses, vents, bolts and a few accents; paint gone at the edges."""
@@ -113,6 +114,7 @@ def panels(space: Space, description: Description) -> Surface:
     metallic = np.maximum(bare, (1 - face) * 0.6)
     out = surface(space, colour, height, roughness, metallic, 1 - face, inside, index, count)
     out.core = rgb(_STEEL)
+    out.iron = bolts
     return out
 
 

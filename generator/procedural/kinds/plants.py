@@ -86,7 +86,12 @@ def moss(space: Space, description: Description) -> Surface:
     unit = description.size
     warp = wobble(space, "moss", 7 / unit, 0.012 * unit, 5)
     cushions = voronoi(space, 6 / unit, "moss/cushion", 0.9, warp, 0.02 * unit)
-    dome = bevel(np.maximum(cushions.edge, 0), 0.075 * unit)
+    little = voronoi(space, 15 / unit, "moss/little", 0.9, warp, 0.008 * unit)
+    # Old cushions have grown into one another; only some furrows are still open.
+    swell = noise(space, 4.5 / unit, "moss/swell", 4, 0.55)
+    grown = smoothstep(noise(space, 3.2 / unit, "moss/grown", 3, 0.55), -0.9, 0.9)
+    dome = 0.45 * mix(bevel(np.maximum(cushions.edge, 0), 0.075 * unit), np.float32(0.8), grown * 0.85)
+    dome = dome + 0.3 * bevel(np.maximum(little.edge, 0), 0.03 * unit) + 0.13 * swell + 0.12
     lumps = noise(space, 22 / unit, "moss/lumps", 4, 0.6)
     under = draw(
         space,

@@ -185,6 +185,7 @@ def flagstone(space: Space, description: Description) -> Surface:
     "granite block, stone cladding",
     "old mossy stone wall",
     layout=True,
+    upright=True,
 )
 def stonewall(space: Space, description: Description) -> Surface:
     """Hewn blocks of many sizes in thick mortar, or rounder rubble where the words ask for it."""

@@ -24,6 +24,7 @@ _BAMBOO = ("b59a5a a88b4a c2a968", "8f9a4e 7f8c42 a3a95c", "c0a878 b0966a cbb88c
     "thatch",
     "thatch, thatched roof, straw, reed, reed roof, straw roof, hay, thatching, straw bale, haystack, palm thatch",
     "weathered thatched roof",
+    upright=True,
 )
 def thatch(space: Space, description: Description) -> Surface:
     """Bundles of straw in courses, every course combed down over the next and cut ragged."""
@@ -74,6 +75,7 @@ def thatch(space: Space, description: Description) -> Surface:
     "bamboo",
     "bamboo, bamboo pole, bamboo fence, bamboo wall, bamboo cane, bamboo screen, cane fence",
     "old yellow bamboo fence",
+    upright=True,
 )
 def bamboo(space: Space, description: Description) -> Surface:
     """Poles side by side, jointed, waxy between the joints, the odd one split."""

@@ -26,7 +26,13 @@ NATIVE = (
     "brown", "chocolate", "tan", "beige", "amber", "golden", "sandy", "umber", "sienna", "grey", "charcoal", "ochre",
     "rust", "ivory", "cream", "khaki", "gold", "black",
 )  # fmt: skip
-_TIMBER = ("8a6039 7d5532", "a97c4c 9b6f42", "6a4730 5d3e2a", "b58d5c a87f52", "94705a 866350")
+_TIMBER = (
+    "8a6445 7a563a 94704e",
+    "a9825a 9b744c b5916a",
+    "6a4b36 5d402d 755642",
+    "b8966c a88660 c2a47c",
+    "8c735f 7d6552",
+)
 _BARK = ("5d4a3b 54443a", "6a5a4b 5e5148", "4c3b2f 584638")
 
 
@@ -56,19 +62,21 @@ def grain(space: Space, salt: str, unit: float, rings: float = 26, knots: float 
     phase += noise(space, 24 / unit, f"{salt}/shiver", 2, 0.5, (1, 9)) * 0.11
     phase += noise(space, 60 / unit, f"{salt}/fray", 2, 0.6, (1, 14)) * 0.045
     knot = np.zeros(space.shape, np.float32)
+    ragged = 1 + 0.16 * noise(space, 75 / unit, f"{salt}/ragged", 2, 0.6)
     for k in range(round(knots * across * down / unit)):
         dx = space.x - space.pick(f"{salt}/knot-x{k}", 0, across)
         dy = space.y - space.pick(f"{salt}/knot-y{k}", 0, down)
         dx -= across * np.round(dx / across)
         dy -= down * np.round(dy / down)
-        radius = space.pick(f"{salt}/knot-r{k}", 0.007, 0.019) * unit
-        near = np.square(dx / radius) + np.square(dy / (radius * 1.25))
+        radius = space.pick(f"{salt}/knot-r{k}", 0.075, 0.128) ** 2 * unit
+        near = (np.square(dx / radius) + np.square(dy / (radius * 1.25))) * ragged
         halo = np.square(dx / (3.4 * radius)) + np.square(dy / (9 * radius))
         phase += 3.6 * np.exp(-halo) + 2.5 * np.exp(-near * 0.5)
         knot = np.maximum(knot, np.exp(-near * near * 0.5))
     tooth = phase - np.floor(phase)
     late = np.power(tooth, 2.2) * (1 - smoothstep(tooth, 0.9, 1.0))
-    late *= 0.55 + 0.3 * noise(space, 5 / unit, f"{salt}/years", 2, 0.5, (1, 6))
+    # Good years and bad ones.
+    late *= 0.62 + 0.34 * noise(space, 5 / unit, f"{salt}/years", 2, 0.5, (1, 6))
     fibre = noise(space, 70 / unit, f"{salt}/fibre", 3, 0.75, (1, 26))
     fibre += 0.85 * noise(space, 300 / unit, f"{salt}/hair", 2, 0.9, (1, 44))
     fibre += 0.5 * noise(space, 18 / unit, f"{salt}/strand", 2, 0.6, (1, 14))
@@ -96,7 +104,15 @@ def stain(space: Space, wood: Grain, tint: FloatArray, salt: str, contrast: floa
     colour = mix(tint * flat((1.1, 1.1, 1.1)), dark, depth)
     colour *= 1 + 0.045 * drift + 0.085 * wood.fibre
     colour *= 1 - 0.42 * wood.pores
-    return mix(colour, tint * flat((0.42, 0.33, 0.28)), wood.knots * 0.85)
+    ring = wood.knots * (1 - wood.knots) * 4
+    heart = smoothstep(wood.knots, 0.55, 0.95)
+    colour = mix(colour, tint * flat((0.7, 0.52, 0.38)), smoothstep(wood.knots, 0.1, 0.6) * 0.7)
+    colour = mix(
+        colour, tint * flat((0.4, 0.3, 0.25)), np.clip(ring * 0.55 + 0.3 * heart * wood.late, 0, 0.8)
+    )
+    # Fibres that lie a little differently mirror the light differently: the shimmer of planed wood.
+    shimmer = noise(space, 7, f"{salt}/shimmer", 3, 0.6, (1.0, 0.35))
+    return colour * (1 + 0.016 * shimmer * contrast)
 
 
 def _relief(wood: Grain, unit: float, old: float) -> FloatArray:
@@ -104,7 +120,7 @@ def _relief(wood: Grain, unit: float, old: float) -> FloatArray:
     rise = wood.late * np.float32(0.0007 * unit * (0.6 + 1.6 * old))
     rise += wood.fibre * np.float32(0.00022 * unit * (0.7 + 1.3 * old))
     rise -= wood.pores * np.float32(0.0006 * unit)
-    return rise + wood.knots * np.float32(0.0014 * unit)
+    return rise + wood.knots * np.float32((0.0003 + 0.001 * min(old, 1)) * unit)
 
 
 def _age(description: Description) -> float:
@@ -129,9 +145,9 @@ def _greyed(space: Space, colour: FloatArray, old: float, salt: str) -> FloatArr
 def wood(space: Space, description: Description) -> Surface:
     """One wide board with its grain."""
     unit, old = description.size, _age(description)
-    timber = grain(space, "wood", unit, 17, 3)
+    timber = grain(space, "wood", unit, 22, 2)
     tint = scatter(space, "wood", _tint(space, description), 1, 0.01, 0.05, 2)[0]
-    colour = _greyed(space, stain(space, timber, tint, "wood"), old, "wood")
+    colour = _greyed(space, stain(space, timber, tint, "wood", 1.25), old, "wood")
     height = _relief(timber, unit, old) + noise(space, 3, "wood/cup", 2, 0.4, (1, 3)) * np.float32(0.0012)
     roughness = 0.5 + 0.07 * timber.fibre + 0.16 * timber.pores - 0.06 * timber.late + 0.2 * min(old, 1)
     return surface(space, colour, height, np.clip(roughness, 0.2, 0.95))
@@ -155,6 +171,7 @@ def _tint(space: Space, description: Description) -> FloatArray:
     "weathered turquoise planks",
     layout=True,
     native=NATIVE,
+    upright=True,
 )
 def planks(space: Space, description: Description) -> Surface:
     """Boards side by side, each from another part of another log, nailed near their ends, a gap between."""
@@ -165,10 +182,10 @@ def planks(space: Space, description: Description) -> Surface:
         bond = herringbone(*space.count(12 / unit, 12 / unit, (8, 8)), 4)
     else:
         nx, ny = space.count(7 / unit, 12 / unit)
-        bond = boards(space, "planks", nx, ny, max(2, round(ny * 0.35)), max(3, round(ny * 0.75)))
+        bond = boards(space, "planks", nx, ny, max(2, round(ny * 0.5)), max(3, round(ny * 0.95)))
     pieces = lay(space, bond, 0.0025 * unit, warp)
     index, count = pieces.index, pieces.count
-    timber = grain(space, "planks", unit, 30, 2 if blocks else 9)
+    timber = grain(space, "planks", unit, 34, 2 if blocks else 5)
     place = _turned(space, index, count, bond.wide > bond.tall)
     timber = timber.at(place)
     fray = timber.fibre * np.float32(0.00045 * unit * (0.6 + old))
@@ -187,7 +204,7 @@ def planks(space: Space, description: Description) -> Surface:
         else None
     )
     body = inlay.height if inlay else _relief(timber, unit, old)
-    height = bevel(inside, 0.006 * unit) * np.float32((0.003 if blocks else 0.0095) * unit)
+    height = bevel(inside, 0.0045 * unit) * np.float32((0.003 if blocks else 0.0065) * unit)
     height += face * (
         body
         + each_in(space, "planks/out", index, count) * np.float32(0.0011 * unit)
@@ -209,7 +226,9 @@ def planks(space: Space, description: Description) -> Surface:
         roughness = inlay.roughness
     roughness = mix(np.full(space.shape, 0.95, np.float32), np.clip(roughness, 0.2, 0.95), face)
     metallic = inlay.metallic * face if inlay else 0.0
-    return surface(space, colour, height, roughness, metallic, 1 - face, inside, index, count)
+    out = surface(space, colour, height, roughness, metallic, 1 - face, inside, index, count)
+    out.iron = nails
+    return out
 
 
 def _turned(space: Space, index: IntArray, count: int, lying: npt.NDArray[np.bool_]) -> IntArray:

@@ -47,6 +47,9 @@ def cracked(surface: Surface, description: Description, amount: float) -> None:
         thin = np.float32(width * (0.6 + 0.4 * min(amount, 1.5)))
         breadth = thin * np.clip(0.65 + 0.4 * noise(space, 12, f"crack/{salt}/breadth", 3), 0.12, 1.6)
         breadth *= drawn * broken * patches
+        if surface.gap is not None:
+            # Mortar gives way instead of breaking.
+            breadth *= 1 - np.float32(0.75) * surface.gap
         line = 1 - smoothstep(cells.edge, breadth * 0.35, breadth + np.float32(space.pixel * 0.6))
         line *= smoothstep(breadth, thin * 0.05, thin * 0.3)
         chips = (1 - smoothstep(cells.edge, breadth, breadth * 3.2 + np.float32(1e-5))) * smoothstep(
@@ -132,5 +135,7 @@ def scratched(surface: Surface, description: Description, amount: float) -> None
     line *= smoothstep(noise(space, 9, "scratch/skip", 3), -1.2, 0.2)
     line = line.astype(np.float32)
     surface.height -= line * np.float32(0.0008)
+    bare = (smoothstep(line, 0.5, 0.8) * (0.25 + 0.75 * surface.metallic)).astype(np.float32)
+    surface.iron = bare * 0.5 if surface.iron is None else np.maximum(surface.iron, bare * 0.5)
     surface.paint(mix(surface.colour, flat(rgb("d0ccc6")), 0.5), line * 0.5)
     surface.set_roughness(surface.roughness * 0.8 + 0.08, line)

@@ -17,8 +17,6 @@ from generator.procedural.surface import Surface
 from generator.procedural.voronoi import voronoi
 
 MOSS = ("1f2a12", "33431a", "4c5f22", "67792c", "8a9440")
-UPRIGHT = ("brick", "stonewall", "planks", "plaster", "panels", "metalplate")
-"""Families that stand rather than lie."""
 
 
 @layer(
@@ -34,9 +32,9 @@ def mossy(surface: Surface, description: Description, amount: float) -> None:
     domes = smoothstep(cells.edge, -0.002, 0.014) * 0.7 + 0.3 * smoothstep(cells.near, 0.022, 0.0)
     domes += 0.12 * noise(space, 60, "moss/lumps", 2, 0.6)
     own = each_in(space, "moss/own", cells.index, cells.count)
-    score = _where(surface, description) + 0.16 * own + 0.22 * domes
+    score = _where(surface) + 0.16 * own + 0.22 * domes
     score += 0.2 * noise(space, 26, "moss/rim", 4, 0.65)
-    score = evened(score, space, 0.2, 0.5)
+    score = evened(score, space, 0.13, 0.75)
     score *= np.float32(1 / spread_of(score))
     share = min(0.08 + 0.25 * amount, 0.85)
     mask = cover(score, share, 0.16)
@@ -68,16 +66,16 @@ def mossy(surface: Surface, description: Description, amount: float) -> None:
     surface.set_metallic(0.0, np.maximum(lace, film * 0.3))
 
 
-def _where(surface: Surface, description: Description) -> FloatArray:
+def _where(surface: Surface) -> FloatArray:
     """How much a place suits moss, ``(H, W)``: damp, deep, near a joint, and on a wall above one."""
     space = surface.space
-    score = 1.15 * noise(space, 4.2, "moss/damp", 4, 0.6)
+    score = 1.15 * noise(space, 5.0, "moss/damp", 4, 0.6)
     score += 0.5 * surface.cavity(0.012) + 0.35 * surface.cavity(0.05)
     if surface.gap is None:
         return score
     near = blur(surface.gap, 0.007, space.pixel)
     score += 1.35 * near
-    if description.family in UPRIGHT:
+    if surface.upright:
         # Water runs down the face and stays on the ledge: moss climbs from the joint below.
         score += 1.9 * np.roll(blur(surface.gap, 0.011, space.pixel), -round(0.012 / space.pixel), axis=0)
     return score

@@ -6,14 +6,15 @@ from __future__ import annotations
 import numpy as np
 
 from generator.material import FloatArray
-from generator.procedural.colours import rgb, scatter, swatches
+from generator.procedural.colours import rgb, sampled, scatter
 from generator.procedural.description import Description
-from generator.procedural.noise import evened, noise
+from generator.procedural.noise import evened, noise, runoff
 from generator.procedural.palette import toned
 from generator.procedural.registry import layer
 from generator.procedural.shaping import cover, flat, ramp, smoothstep, spread_of
 from generator.procedural.surface import Surface
 
+_UNDERCOATS = ("b7ada0", "8a5a4a", "9c9a94", "c9bfa6", "7d8a86")
 _RUST = ("2e1a12", "4a2616", "6e3517", "8f4a1c", "b0682a", "a5763f")
 
 
@@ -36,6 +37,7 @@ def painted(surface: Surface, description: Description, amount: float) -> None:
     space = surface.space
     lost = 0.05 + 0.2 * description.amount("worn") + 0.16 * description.amount("weathered")
     lost += 0.2 * description.amount("rusty") + 0.12 * description.amount("scratched")
+    lost += 0.13 * any(word in text for text in description.understood for word in ("peel", "flak", "chip"))
     lost = min(lost, 0.65) if not description.says("plain") else 0.0
     flakes = noise(space, 9, "paint/flakes", 6, 0.66)
     along = noise(space, 14, "paint/along", 4, 0.6)
@@ -45,15 +47,24 @@ def painted(surface: Surface, description: Description, amount: float) -> None:
         score += 0.9 * (1 - smoothstep(surface.edge, 0.0, 0.015))
     score = evened(score, space)
     coat = 1 - cover(score, lost, 0.05)
+    # Below the last coat an older one holds on for a little longer.
+    older = (1 - cover(score + 0.25 * along, lost * 0.66, 0.05)) * (1 - coat)
     lip = cover(score, lost * 1.25 + 0.012, 0.1) * coat
     names = description.colours or (
         ("white", "teal", "red", "green", "cream", "azure")[space.choose("paint/own", 6)],
     )
-    tone = toned(description, scatter(space, "paint/tone", swatches(tuple(names)), 1, 0.015, 0.08, 3))[0]
+    tone = toned(
+        description, scatter(space, "paint/tone", sampled(space, "paint", tuple(names)), 1, 0.005, 0.03, 1)
+    )[0]
     paint = flat(tone) * (1 + 0.022 * noise(space, 3, "paint/fade", 4) + 0.015 * along)
     if surface.index is not None and surface.count > 1:
         paint *= 1 + 0.05 * (space.each("paint/piece", surface.count) - 0.5).take(surface.index)
     paint = paint * (1 + 0.02 * np.clip(-surface.cavity(0.006), -2, 1))
+    undercoat = rgb(_UNDERCOATS[space.choose("paint/undercoat", len(_UNDERCOATS))])
+    surface.paint((flat(undercoat) * (1 + 0.05 * flakes)).astype(np.float32), older * 0.92)
+    surface.set_roughness(0.7 + 0.05 * along, older)
+    surface.set_metallic(0.0, older)
+    surface.height += older * np.float32(0.0005)
     surface.paint(paint.astype(np.float32), coat)
     surface.paint(surface.colour * 1.07, lip * 0.5)
     surface.height += coat * np.float32(0.0011) + lip * np.float32(0.0007)
@@ -84,6 +95,7 @@ def rusty(surface: Surface, description: Description, amount: float) -> None:
     tone = 0.52 + 0.16 * fine - 0.22 * heavy + 0.13 * noise(space, 9, "rust/tone", 4) + 0.07 * streaks
     rust = ramp(tone, _stops(_RUST))
     halo = cover(score + 0.35 * streaks, min(share * 1.5 + 0.05, 0.97), 0.8)
+    _run_down(surface, heavy if bare else mask, amount)
     surface.paint(surface.colour * flat((0.86, 0.62, 0.42)), halo * (0.6 if bare else 0.75))
     blisters = smoothstep(noise(space, 46, "rust/blisters", 3, 0.65), 0.4, 1.8)
     if bare:
@@ -98,6 +110,29 @@ def rusty(surface: Surface, description: Description, amount: float) -> None:
         surface.set_roughness(0.88, mask * 0.8)
 
 
+def _run_down(surface: Surface, rusted: FloatArray, amount: float) -> None:
+    """Streaks of rust below nails, rivets, scratches and heavy patches, thin and uneven as water runs."""
+    space = surface.space
+    source = 0.12 * rusted
+    if surface.iron is not None:
+        source = source + 1.6 * surface.iron
+    lanes = smoothstep(noise(space, 60, "rust/lanes", 2, 0.7, stretch=(1.0, 14.0)), -0.6, 1.4)
+    flow = runoff(source * (0.2 + lanes), 0.09 * min(amount, 1.5) + 0.02, space.pixel)
+    flow = np.clip(flow * (0.45 + 0.55 * lanes) * np.float32(1 / 0.35), 0, 1)
+    if not surface.upright:
+        flow *= np.float32(0.35)
+    # Rust water is a glaze over the colour below, darkest where it starts.
+    stain = surface.colour * flat((0.78, 0.5, 0.3)) + flat((0.07, 0.03, 0.01))
+    surface.paint(stain.astype(np.float32), flow * np.float32(min(0.75 * amount, 0.9)))
+    surface.set_roughness(0.75, flow * 0.5)
+    surface.set_metallic(0.0, flow * 0.4)
+    if surface.iron is not None:
+        iron = np.clip(surface.iron, 0, 1) * np.float32(min(amount, 1.0))
+        surface.paint(np.broadcast_to(flat(rgb("5c2c17")), surface.colour.shape), iron * 0.85)
+        surface.set_roughness(0.85, iron)
+        surface.set_metallic(0.0, iron * 0.9)
+
+
 @layer(
     "weathered", "weathered, weathering, sunbleached, timeworn, patina, patinated, ageing, aging", order=36
 )
@@ -108,9 +143,8 @@ def weathered(surface: Surface, description: Description, amount: float) -> None
     grey = _luminance(surface.colour) * np.float32(0.94) + np.float32(0.06)
     share = np.clip((0.18 + 0.4 * sun) * np.float32(0.8 * amount), 0, 0.75) * (1 - surface.metallic)
     surface.paint(np.broadcast_to(grey, surface.colour.shape) * flat((1.02, 1.0, 0.96)), share)
-    rain = smoothstep(noise(space, 22, "weather/rain", 4, 0.6, stretch=(1.0, 10.0)), 0.3, 2.0)
-    rain *= smoothstep(noise(space, 2.5, "weather/run", 3), -0.3, 1.2)
-    surface.paint(surface.colour * flat((0.7, 0.69, 0.66)), np.clip(rain * 0.7 * amount, 0, 0.8))
+    if surface.upright:
+        _rained(surface, amount)
     grime = smoothstep(surface.cavity(0.006) + 0.5 * noise(space, 18, "weather/grime", 4), 0.4, 2.4)
     surface.paint(
         surface.colour * flat((0.62, 0.6, 0.56)),
@@ -120,6 +154,20 @@ def weathered(surface: Surface, description: Description, amount: float) -> None
     surface.height += np.minimum(erode, 0.3) * np.float32(0.0006 * min(amount, 1.5))
     surface.set_roughness(
         0.85, np.clip((0.35 + 0.2 * sun) * np.float32(amount), 0, 0.8) * (1 - 0.6 * surface.metallic)
+    )
+
+
+def _rained(surface: Surface, amount: float) -> None:
+    """Dark runs of soot below ledges, joints and pits, where the rain leaves a wall's face."""
+    space = surface.space
+    ledge = smoothstep(surface.cavity(0.008) + 0.6 * noise(space, 30, "weather/ledge", 3, 0.6), 0.9, 2.2)
+    lanes = smoothstep(noise(space, 42, "weather/lanes", 3, 0.65, stretch=(1.0, 7.0)), -0.4, 1.6)
+    where = smoothstep(evened(noise(space, 4, "weather/run", 4, 0.6), space), -0.5, 1.1)
+    runs = runoff(ledge * lanes * where, 0.07, space.pixel)
+    runs *= np.float32(1 / max(2.5 * spread_of(runs), 1e-6))
+    runs = np.clip(runs * (0.3 + 0.7 * lanes), 0, 1)
+    surface.paint(
+        surface.colour * flat((0.68, 0.67, 0.64)), np.clip(runs * np.float32(0.75 * amount), 0, 0.8)
     )
 
 
@@ -156,6 +204,7 @@ def dusty(surface: Surface, description: Description, amount: float) -> None:
     """A pale veil on everything that lies flat, thicker in the lee of edges."""
     space = surface.space
     lee = smoothstep(surface.cavity(0.012) + 0.7 * noise(space, 3, "dust/lee", 5, 0.6), -0.8, 2.2)
+    lee *= 1 - 0.5 * smoothstep(surface.steepness(0.006), 0.8, 2.5)
     veil = np.clip((0.18 + 0.6 * lee) * np.float32(min(amount, 1.5)), 0, 0.9)
     fine = noise(space, 110, "dust/fine", 3, 0.8)
     surface.paint(ramp(0.5 + 0.14 * fine, _stops(("8d8270", "a3977f", "b8ac95"))), veil)

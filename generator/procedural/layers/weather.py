@@ -71,6 +71,8 @@ def snowy(surface: Surface, description: Description, amount: float) -> None:
         - (ground - float(ground.mean())) / spread * 0.5
     )
     score += 0.25 * noise(space, 30, "snow/rim", 4, 0.65)
+    # It slides off what is steep.
+    score -= 0.55 * surface.steepness(0.008)
     score = evened(score, space)
     share = min(0.18 + 0.36 * amount, 0.96)
     mask = cover(score, share, 0.14)
