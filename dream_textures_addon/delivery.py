@@ -25,6 +25,11 @@ class Destination:
     words: str
     pack: bool
 
+    @property
+    def is_material(self) -> bool:
+        """Whether what comes back makes a material, and so can be for any other as well."""
+        return False
+
 
 @dataclass(frozen=True)
 class MaterialDestination(Destination):
@@ -32,6 +37,11 @@ class MaterialDestination(Destination):
 
     target: targets.Target
     options: materials.MaterialOptions
+
+    @property
+    def is_material(self) -> bool:
+        """It is what a material is made of."""
+        return True
 
 
 @dataclass
@@ -68,7 +78,7 @@ class Delivery:
     @property
     def applies(self) -> bool:
         """Whether the result is for a material, and so for any other as well."""
-        return isinstance(self.destination, MaterialDestination)
+        return self.destination.is_material
 
     @property
     def ready(self) -> bool:

@@ -33,7 +33,7 @@ def redraw_all() -> None:
 
 def show(image: bpy.types.Image) -> None:
     """Show a new texture in those Image Editors that are empty or show an earlier one of ours."""
-    for _window, _area, space in _image_editors():
+    for _area, space in _image_editors():
         shown = space.image
         if not space.use_image_pin and (shown is None or RECIPE in shown):
             space.image = image
@@ -41,31 +41,61 @@ def show(image: bpy.types.Image) -> None:
 
 def show_in_place_of(original: bpy.types.Image, image: bpy.types.Image, editor: int | None) -> None:
     """Show an image three by three where the original is shown: in this editor if it still is, else in all."""
-    showing = [(window, area) for window, area, space in _image_editors() if space.image == original]
-    asked_in = [(window, area) for window, area in showing if area.as_pointer() == editor]
-    for window, area in asked_in or showing:
-        area.spaces.active.image = image  # type: ignore[union-attr]
-        show_repeats(window, area, True)
+    for area, space in _showing(original, editor):
+        space.image = image
+        show_repeats(area, True)
 
 
-def show_repeats(window: bpy.types.Window, area: bpy.types.Area, repeated: bool) -> None:
-    """Show an Image Editor's image alone, or with repeats and so small that three by three are seen."""
+def replace(original: bpy.types.Image, image: bpy.types.Image, editor: int | None) -> None:
+    """Show an image where the original is shown: in this editor if it still is, else in all."""
+    for _area, space in _showing(original, editor):
+        space.image = image
+
+
+def show_repeats(area: bpy.types.Area, repeated: bool) -> None:
+    """Show an Image Editor's image alone, or with repeats and so small that three by three are seen.
+
+    The view stays where it is: repeats reach as far as the editor. Nothing here calls one of Blender's operators in a
+    borrowed context: Blender looks up each member of a context that `Context.temp_override` has made while the
+    interpreter is not locked, and crashes where another thread runs Python meanwhile, as the generator's do.
+    """
     space = area.spaces.active
     assert isinstance(space, bpy.types.SpaceImageEditor)
     space.show_repeat = repeated
+    zoom = _fitting(area, space)
+    if zoom:
+        space.zoom_percentage = 100 * zoom / (REPEATS if repeated else 1)
+
+
+def centre(area: bpy.types.Area) -> None:
+    """Put the image into the middle of what no sidebar covers, in the editor whose context this is."""
+    space = area.spaces.active
+    assert isinstance(space, bpy.types.SpaceImageEditor)
+    if not _fitting(area, space):
+        return
+    zoom = space.zoom_percentage / 100
+    region = _window_region(area)
+    left, right = _uncovered(area, region)
+    bpy.ops.image.view_all("EXEC_REGION_WIN")  # it puts the image into the middle of the region
+    space.zoom_percentage = 100 * zoom
+    aside = region.x + region.width / 2 - (left + right) / 2
+    bpy.ops.image.view_pan("EXEC_REGION_WIN", offset=(aside / zoom, 0.0))
+
+
+def _fitting(area: bpy.types.Area, space: bpy.types.SpaceImageEditor) -> float:
+    """The zoom at which the whole image is seen, or 0 where there is none or nothing is drawn."""
     if bpy.app.background:
-        return  # nothing is drawn, and the view has no size
-    region = next(item for item in area.regions if item.type == "WINDOW")
+        return 0.0  # the view has no size
+    region = _window_region(area)
     left, right = _uncovered(area, region)
     width, height = space.image.size if space.image is not None else (0, 0)
     if not (width and height and right > left):
-        return
-    zoom = _MARGIN * min((right - left) / width, region.height / height) / (REPEATS if repeated else 1)
-    with bpy.context.temp_override(window=window, screen=window.screen, area=area, region=region):
-        bpy.ops.image.view_all()  # it puts the image into the middle of the region
-        bpy.ops.image.view_zoom_ratio(ratio=zoom)
-        aside = region.x + region.width / 2 - (left + right) / 2
-        bpy.ops.image.view_pan(offset=(aside / zoom, 0.0))
+        return 0.0
+    return _MARGIN * min((right - left) / width, region.height / height)
+
+
+def _window_region(area: bpy.types.Area) -> bpy.types.Region:
+    return next(item for item in area.regions if item.type == "WINDOW")
 
 
 def _uncovered(area: bpy.types.Area, region: bpy.types.Region) -> tuple[int, int]:
@@ -80,11 +110,18 @@ def _uncovered(area: bpy.types.Area, region: bpy.types.Region) -> tuple[int, int
     return left, right
 
 
-def _image_editors() -> Iterator[tuple[bpy.types.Window, bpy.types.Area, bpy.types.SpaceImageEditor]]:
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if isinstance(area.spaces.active, bpy.types.SpaceImageEditor):
-                yield window, area, area.spaces.active
+def _showing(
+    image: bpy.types.Image, editor: int | None
+) -> list[tuple[bpy.types.Area, bpy.types.SpaceImageEditor]]:
+    """This editor if it shows the image, else all that do."""
+    showing = [(area, space) for area, space in _image_editors() if space.image == image]
+    return [(area, space) for area, space in showing if area.as_pointer() == editor] or showing
+
+
+def _image_editors() -> Iterator[tuple[bpy.types.Area, bpy.types.SpaceImageEditor]]:
+    for area in _areas():
+        if isinstance(area.spaces.active, bpy.types.SpaceImageEditor):
+            yield area, area.spaces.active
 
 
 def _areas() -> Iterator[bpy.types.Area]:

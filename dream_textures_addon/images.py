@@ -91,9 +91,14 @@ def read_source(image: bpy.types.Image, deep: bool = False) -> tuple[protocol.Ar
             bpy.data.images.remove(smaller)
     else:
         pixels = _read_pixels(image, depth)
-    name = re.sub(r"[\\/:\x00]", "_", Path(image.filepath).name or image.name)
-    data = pixels.tobytes()
-    reference = protocol.ImageRef(hashlib.sha256(data).hexdigest(), pixels.shape[1], pixels.shape[0], name)
+    return as_sent(pixels, Path(image.filepath).name or image.name)
+
+
+def as_sent(pixels: IntegerImage, name: str) -> tuple[protocol.Array, protocol.ImageRef]:
+    """Pixels ``(H, W, C)`` as they travel, and how a request names them."""
+    bare = re.sub(r"[\\/:\x00]", "_", name)
+    data = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<")).tobytes()
+    reference = protocol.ImageRef(hashlib.sha256(data).hexdigest(), pixels.shape[1], pixels.shape[0], bare)
     return protocol.Array(pixels.dtype.name, pixels.shape, data), reference
 
 

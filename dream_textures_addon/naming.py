@@ -35,6 +35,11 @@ def tiled_file(name: str) -> str:
     return protocol.naming.tiled_file(slug(name))
 
 
+def upscaled_file(name: str) -> str:
+    """The file name of a picture by itself that was made larger, from what it was called."""
+    return protocol.naming.upscaled_file(slug(name))
+
+
 def unique_stem(folder: Path, stem: str) -> str:
     """The stem, or with ``-2``, ``-3`` ..., of which no map lies in the folder, so that a set stays together."""
     candidate, number = stem, 2

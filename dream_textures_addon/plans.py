@@ -19,8 +19,10 @@ from .seamless import SeamlessDestination
 from .settings import DISPLACEMENT_ITEMS
 from .spool_entry import EntryError
 from .targets import CARRIERS, Target
+from .upscale import UpscaleDestination
+from .wire import protocol
 
-_MATERIAL, _SEAMLESS = "material", "seamless"
+_MATERIAL, _SEAMLESS, _UPSCALE = "material", "seamless", "upscale"
 _DISPLACEMENTS = tuple(name for name, *_ in DISPLACEMENT_ITEMS)
 _ALPHA_MODES = ("STRAIGHT", "PREMUL", "CHANNEL_PACKED", "NONE")
 
@@ -48,6 +50,14 @@ def to_plain(destination: Destination) -> dict[str, Any]:
             plain["notes"] = list(destination.notes)
             del plain["editor"]  # an area does not outlive its Blender
             return plain
+        case UpscaleDestination():
+            plain = asdict(destination) | {"kind": _UPSCALE}
+            plain["material"] = _name(bpy.data.materials, destination.material)
+            plain["originals"] = {
+                name: _name(bpy.data.images, uid) for name, uid in destination.originals.items()
+            }
+            del plain["editor"]
+            return plain
     raise TypeError(f"{type(destination).__name__} cannot be written down.")
 
 
@@ -62,6 +72,8 @@ def from_plain(plan: Mapping[str, Any], same_file: bool) -> tuple[Destination, b
         return _material(read, same_file)
     if kind == _SEAMLESS:
         return _seamless(read, same_file)
+    if kind == _UPSCALE:
+        return _upscale(read, same_file)
     raise EntryError("This job is for something that this version does not know.")
 
 
@@ -109,6 +121,28 @@ def _seamless(read: _Reader, same_file: bool) -> tuple[Destination, bool]:
     return destination, same_file
 
 
+def _upscale(read: _Reader, same_file: bool) -> tuple[Destination, bool]:
+    name = read.text("material")
+    material = bpy.data.materials.get(name) if same_file and name else None
+    originals: dict[str, int | None] = {}
+    for map_name, called in read.texts("originals").items():
+        image = bpy.data.images.get(called) if same_file and called else None
+        originals[map_name] = None if image is None else image.session_uid
+    modes = read.texts("alpha_modes")
+    destination = UpscaleDestination(
+        words=read.text("words"),
+        pack=read.flag("pack"),
+        is_set=read.flag("is_set"),
+        name=read.text("name"),
+        material=None if material is None else material.session_uid,
+        originals=originals,
+        colorspaces=read.texts("colorspaces"),
+        alpha_modes={key: mode for key, mode in modes.items() if mode in _ALPHA_MODES},
+        editor=None,
+    )
+    return destination, same_file and (not destination.is_set or material is not None)
+
+
 class _Reader:
     """Values out of a file, each of the type that is asked for. Raises `EntryError` where it is not."""
 
@@ -140,6 +174,11 @@ class _Reader:
 
     def object(self, name: str) -> Mapping[str, Any]:
         return self._get(name, dict)
+
+    def texts(self, name: str) -> dict[str, str]:
+        """Texts by map; what is called like no map is left out."""
+        found = _Reader(self.object(name))
+        return {key: found.text(key) for key in protocol.MAPS if key in found._data}
 
     def list(self, name: str) -> list[Any]:
         return self._get(name, list)

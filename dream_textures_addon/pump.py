@@ -10,7 +10,7 @@ import traceback
 
 import bpy
 
-from . import editors, preview, recovery, seamless
+from . import editors, preview, recovery, seamless, upscale
 from .delivery import Delivery, deliver
 from .jobs import Job, JobState
 from .runtime_state import runtime
@@ -72,8 +72,12 @@ def deliver_job(job: Job) -> None:
     delivery.settled = True
     try:
         if delivery.indices:
-            put = seamless.deliver if seamless.concerns(delivery) else deliver
-            put(delivery)
+            if seamless.concerns(delivery):
+                seamless.deliver(delivery)
+            elif upscale.concerns(delivery):
+                upscale.deliver(delivery)
+            else:
+                deliver(delivery)
         if delivery.indices or job.state is JobState.DONE:
             runtime().keeper.drop(job.id)
     except Exception as error:

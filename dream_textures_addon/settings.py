@@ -166,6 +166,11 @@ class DTEX_PG_settings(bpy.types.PropertyGroup):
         description="The folder of a diffusers model: it holds model_index.json",
         subtype="DIR_PATH",
     )
+    upscaler: StringProperty(
+        name="Upscaler",
+        description="A model file that makes images larger (.safetensors, .pth); without one, what is built in",
+        subtype="FILE_PATH",
+    )
     steps: IntProperty(
         name="Steps",
         description="More steps take longer and refine the picture",

@@ -48,12 +48,12 @@ def choose(context: bpy.types.Context, new_material: bool) -> Target:
     material = _edited_material(context)
     if thing is None or thing.type not in CARRIERS:
         if material is not None and not new_material:
-            _refuse_linked(material)
+            refuse_linked(material)
             return Target(material=material.session_uid)
         note = "No object is active" if thing is None else f"“{thing.name}” cannot carry a material"
         return Target(note=f"{note}, so the new material waits in the list of materials")
     if material is not None and not new_material:
-        _refuse_linked(material)
+        refuse_linked(material)
         slots = [index for index, slot in enumerate(thing.material_slots) if slot.material == material]
         if not slots:  # pinned: it belongs to another object, or to none
             return Target(material=material.session_uid)
@@ -64,7 +64,7 @@ def choose(context: bpy.types.Context, new_material: bool) -> Target:
     if new_material or current is None:
         _refuse_linked_slot(thing, slot)
         return Target(thing.session_uid, slot)
-    _refuse_linked(current)
+    refuse_linked(current)
     return Target(thing.session_uid, slot, current.session_uid)
 
 
@@ -80,7 +80,7 @@ def find(target: Target, name: str) -> Place:
     if target.material is not None and material is None and thing is None:
         raise TargetError("The material that the texture was made for is gone; its images are kept")
     if material is not None:
-        _refuse_linked(material)
+        refuse_linked(material)
         return Place(material, thing, target.note)
     if thing is not None:
         _refuse_linked_slot(thing, target.slot)
@@ -112,7 +112,8 @@ def _by_uid(items: Iterable[Any], uid: int | None) -> Any:
     return None if uid is None else next((item for item in items if item.session_uid == uid), None)
 
 
-def _refuse_linked(block: bpy.types.ID) -> None:
+def refuse_linked(block: bpy.types.ID) -> None:
+    """Raise `TargetError` where this cannot be changed, for it belongs to another file."""
     if block.library is not None:
         raise TargetError(
             f"“{block.name}” is linked from another file and cannot be changed; make it local first"

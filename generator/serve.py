@@ -49,7 +49,7 @@ def capabilities() -> list[str]:
     """What this generator can do; ``diffusion`` only where torch and diffusers are installed."""
     from generator import diffusion
 
-    always = ["procedural", "maps", "tile", "seams"]
+    always = ["procedural", "maps", "tile", "upscale", "seams"]
     return [*always, "diffusion"] if diffusion.available() else always
 
 

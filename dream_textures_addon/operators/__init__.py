@@ -22,6 +22,7 @@ from . import (
     retry,
     save_maps,
     show_tiled,
+    upscale,
     use_existing_python,
     use_image,
 )
@@ -30,6 +31,7 @@ _MODULES = (
     generate,
     make_maps,
     make_seamless,
+    upscale,
     cancel,
     move_job,
     retry,

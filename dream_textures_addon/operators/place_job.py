@@ -10,10 +10,12 @@ import bpy
 from bpy.props import StringProperty
 
 from .. import pump, recovery, targets
+from ..compose import material_options
 from ..delivery import Delivery, Destination, MaterialDestination
 from ..runtime_state import runtime
 from ..spool_entry import EntryError
 from ..submission import refuse, see_placed
+from ..upscale import UpscaleDestination, is_here
 
 
 class DTEX_OT_place_job(bpy.types.Operator):
@@ -53,10 +55,14 @@ class DTEX_OT_place_job(bpy.types.Operator):
 
 def _here(context: bpy.types.Context, destination: Destination) -> Destination:
     """The destination with what is active now as its target."""
+    settings = context.scene.dtex  # type: ignore[attr-defined]
+    if isinstance(destination, UpscaleDestination) and destination.is_set and not is_here(destination):
+        # The material whose images it enlarged is not in this file: it is a texture like any other.
+        target = targets.choose(context, settings.target == "new")
+        return MaterialDestination(destination.words, destination.pack, target, material_options(settings))
     if not isinstance(destination, MaterialDestination):
         return destination
-    new = context.scene.dtex.target == "new"  # type: ignore[attr-defined]
-    return replace(destination, target=targets.choose(context, new))
+    return replace(destination, target=targets.choose(context, settings.target == "new"))
 
 
 def register() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import bpy
 
 from .panels import SidebarPanel
+from .result import draw_upscale
 
 
 class DTEX_PT_image_editor(SidebarPanel, bpy.types.Panel):
@@ -21,6 +22,7 @@ def draw_menu(menu: bpy.types.Menu, context: bpy.types.Context) -> None:
     if isinstance(space, bpy.types.SpaceImageEditor) and space.image is not None:
         menu.layout.separator()
         menu.layout.operator("dtex.make_seamless")
+        draw_upscale(menu.layout, "Upscale")
         menu.layout.operator("dtex.show_tiled")
 
 

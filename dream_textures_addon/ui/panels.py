@@ -14,7 +14,7 @@ from ..compose import Wishes, sent_prompts
 from ..runtime_state import runtime
 from ..settings import DTEX_PG_settings
 from .environment import draw_model_needs
-from .result import draw_result
+from .result import draw_result, draw_upscale
 from .text import wrapped
 
 TAB = "Dream Textures"
@@ -80,6 +80,7 @@ def _draw_image(
     column.operator("dtex.make_seamless", icon="TEXTURE")
     if not settings.uses_builtin:
         column.operator("dtex.make_seamless", text="Make Seamless with the Model").use_model = True
+    draw_upscale(column, "Upscale")
     column.operator("dtex.show_tiled", icon="MESH_GRID", depress=space.show_repeat)
 
 
@@ -126,6 +127,7 @@ def _draw_model(layout: bpy.types.UILayout, settings: DTEX_PG_settings, width: i
         return
     row = body.row(align=True)
     row.prop(settings, "model", expand=True)
+    body.prop(settings, "upscaler")
     if settings.uses_builtin:
         return
     body.prop(settings, "model_folder")

@@ -20,6 +20,7 @@ _ABILITIES = {
     "procedural": "Textures from words, with the built-in model",
     "maps": "Maps from any image",
     "tile": "Making an image tile",
+    "upscale": "Making images larger",
     "diffusion": "Diffusion models from a folder",
 }
 

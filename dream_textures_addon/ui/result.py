@@ -11,6 +11,7 @@ from ..jobs import Job, JobState
 from ..runtime_state import Runtime
 from ..session_state import QUIET_SECONDS, SessionState
 from ..submission import sentences
+from ..wire import protocol
 from .queue import draw_for_other_file, draw_queue
 from .seams import draw_figures, seam_line
 from .text import unscaled, wrapped
@@ -38,6 +39,13 @@ def draw_result(layout: bpy.types.UILayout, state: Runtime, width: int) -> None:
 def picture_scale(width: int) -> float:
     """The scale at which a picture fills a region of ``width`` pixels, within reason."""
     return min(max(unscaled(width) / _UNIT - 3.0, 4.0), 16.0)
+
+
+def draw_upscale(layout: bpy.types.UILayout, text: str, material: str = "") -> None:
+    """A button for each factor: for a material's images, or for what an Image Editor shows."""
+    for factor in protocol.FACTORS:
+        properties = layout.operator("dtex.upscale", text=f"{text} {factor}×", icon="FULLSCREEN_ENTER")
+        properties.factor, properties.material = str(factor), material
 
 
 def _draw_running(layout: bpy.types.UILayout, state: Runtime, job: Job, width: int) -> None:
@@ -87,6 +95,9 @@ def _draw_over(layout: bpy.types.UILayout, job: Job, width: int) -> None:
     elif _applies(job):
         row = box.row(align=True)
         row.operator("dtex.save_maps", icon="FILE_FOLDER")
+        outcome = job.target.outcome  # type: ignore[union-attr]
+        if outcome is not None and outcome.material:
+            draw_upscale(box.row(align=True), "Upscale", outcome.material)
     draw_figures(layout, job)
 
 

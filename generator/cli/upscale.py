@@ -93,7 +93,8 @@ def _kind(path: Path, picture: Pixels, recipe: Recipe | None, asked: str | None)
     """Which map an image by itself is taken for."""
     if asked is not None:
         return _KINDS[asked]
-    if recipe is not None and recipe.map in MAPS:
+    # A picture that was made to tile is called basecolor whatever it shows.
+    if recipe is not None and recipe.map in MAPS and recipe.request.task in ("texture", "maps"):
         return recipe.map
     return map_of(path.name) or ("basecolor" if picture.ndim == 3 else "roughness")
 

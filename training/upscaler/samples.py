@@ -55,7 +55,7 @@ class Draw:
         """A map, rolled, turned and mirrored at random: a part of it from the corner is any part of it."""
         picture = self._picture(rng)
         picture = np.roll(picture, tuple(rng.integers(0, picture.shape[-1], 2)), (-2, -1))
-        picture = np.rot90(picture, rng.integers(4), (-2, -1))
+        picture = np.rot90(picture, int(rng.integers(4)), (-2, -1))
         return np.ascontiguousarray(picture[..., ::-1] if rng.random() < 0.5 else picture)
 
     def _picture(self, rng: np.random.Generator) -> np.ndarray:
