@@ -8,6 +8,7 @@ reads one sentence.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
@@ -126,6 +127,12 @@ class Keeper:
     ) -> Future[list[protocol.Result]]:
         """The results of a job that are kept; what cannot be read is left out."""
         return self._call(lambda: self._spool.results(entry, maps))
+
+    def settle(self, seconds: float = CLOSE_SECONDS) -> None:
+        """Wait until all that was asked for is written, for so many seconds at most."""
+        if self._thread is not None:
+            with contextlib.suppress(TimeoutError):
+                self._call(lambda: None).result(seconds)
 
     def close(self, seconds: float = CLOSE_SECONDS) -> None:
         """Write what is still to be written, for so many seconds at most. What is kept is offered at the next start."""

@@ -47,11 +47,16 @@ def await_jobs(operator: bpy.types.Operator, jobs: Sequence[Job]) -> set[str]:
         return {"FINISHED"}
     session = runtime().session
     assert session is not None
+    keeper = runtime().keeper
     for job in jobs:
         for event in session.wait(job.id, SILENCE_SECONDS):
             pump.take(event)
+        # A script may have lent a context, and in a lent context Blender crashes where an operator, such as the step
+        # of undo, meets a thread that runs Python.
+        keeper.settle()
         if not pump.is_for_other_file(job):
             pump.deliver_job(job)
+    keeper.settle()
     results = [_tell(operator, job) for job in jobs]
     return {"FINISHED"} if all(result == {"FINISHED"} for result in results) else {"CANCELLED"}
 
@@ -60,7 +65,9 @@ def see_placed(operator: bpy.types.Operator, name: str) -> set[str]:
     """In background mode: put a finished job into the file; the operator's return value."""
     job = runtime().board.get(name)
     assert job is not None
+    runtime().keeper.settle()
     pump.deliver_job(job)
+    runtime().keeper.settle()
     return _tell(operator, job)
 
 

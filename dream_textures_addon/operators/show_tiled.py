@@ -28,7 +28,8 @@ class DTEX_OT_show_tiled(bpy.types.Operator):
         """Switch between one and three by three."""
         space = context.space_data
         assert isinstance(space, bpy.types.SpaceImageEditor)
-        editors.show_repeats(context.window, context.area, not space.show_repeat)
+        editors.show_repeats(context.area, not space.show_repeat)
+        editors.centre(context.area)
         return {"FINISHED"}
 
 

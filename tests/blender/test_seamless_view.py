@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,76 +19,91 @@ from .test_seamless import data_picture, made_of, make, photo, waves
 from .test_source import picture
 
 
-@pytest.fixture
-def editor(scene: bpy.types.Scene) -> Iterator[bpy.types.SpaceImageEditor]:
-    """An Image Editor in the window that Blender keeps even where it draws none."""
-    (window,) = bpy.context.window_manager.windows
-    area = window.screen.areas[0]
-    area.type = "IMAGE_EDITOR"
-    region = next(item for item in area.regions if item.type == "WINDOW")
-    with bpy.context.temp_override(window=window, screen=window.screen, area=area, region=region):
-        yield area.spaces.active
+@dataclass
+class Editor:
+    """An Image Editor in the window that Blender keeps even where it draws none.
 
+    Its context is a stand-in, handed to what the buttons call. A context lent by ``temp_override`` will not do:
+    where an operator looks into one while another thread runs Python, Blender crashes.
+    """
 
-def test_an_image_that_tiles_is_shown_and_not_copied(
-    editor: bpy.types.SpaceImageEditor, runtime: Any
-) -> None:
-    original = picture("waves.png", waves())
-    editor.image = original
-    images = len(bpy.data.images)
-    make()
-    assert len(bpy.data.images) == images
-    assert editor.image == original
-    assert editor.show_repeat
-    assert any("tiles already" in text for text in submodule("submission").sentences(runtime.board.latest))
+    context: SimpleNamespace
+    space: bpy.types.SpaceImageEditor
+    drain: Callable[..., None]
 
-
-def test_the_editor_shows_the_result_in_place_of_the_original_three_by_three(
-    editor: bpy.types.SpaceImageEditor,
-) -> None:
-    editor.image = picture("wall.png", photo())
-    editor.show_repeat = False
-    make()
-    assert editor.image == made_of("wall")
-    assert editor.show_repeat
-
-
-def test_an_editor_that_shows_something_else_by_now_is_left_alone(
-    editor: bpy.types.SpaceImageEditor, begin: Callable[[], Any], drain: Callable[..., None]
-) -> None:
-    editor.image = picture("wall.png", photo())
-    job = begin()
-    editor.image = other = picture("other.png", waves())
-    drain(lambda: job.target.settled)
-    assert made_of("wall")
-    assert editor.image == other
-    assert not editor.show_repeat
-
-
-def test_three_by_three_is_a_switch(editor: bpy.types.SpaceImageEditor) -> None:
-    editor.image = picture("wall.png", photo())
-    bpy.ops.dtex.show_tiled()
-    assert editor.show_repeat
-    bpy.ops.dtex.show_tiled()
-    assert not editor.show_repeat
-    editor.image = None
-    assert not bpy.ops.dtex.show_tiled.poll()
-
-
-@pytest.fixture
-def begin(scene: bpy.types.Scene) -> Callable[[], Any]:
-    """Press the button as in a window: it returns at once."""
-
-    def press() -> Any:
-        image = bpy.data.images["wall.png"]
+    def begin(self) -> Any:
+        """Press Make Seamless as in a window: it returns at once."""
         parts, compose = submodule("seamless"), submodule("compose")
+        scene = self.context.scene
+        image = self.space.image or bpy.data.images["wall.png"]
         return submodule("submission").start(
-            bpy.context,
+            self.context,
             compose.Wishes(scene.dtex),
             lambda context, wishes: parts.compose(context, wishes, image, False, False),
         )
 
-    return press
+    def make(self) -> None:
+        """Press it and wait until the image is there."""
+        job = self.begin()
+        self.drain(lambda: job.target.settled)
+
+
+@pytest.fixture
+def editor(scene: bpy.types.Scene, drain: Callable[..., None]) -> Editor:
+    """The first area of the screen, changed into an Image Editor."""
+    (window,) = bpy.context.window_manager.windows
+    area = window.screen.areas[0]
+    area.type = "IMAGE_EDITOR"
+    space = area.spaces.active
+    context = SimpleNamespace(window=window, area=area, space_data=space, scene=scene)
+    return Editor(context, space, drain)
+
+
+def test_an_image_that_tiles_is_shown_and_not_copied(editor: Editor, runtime: Any) -> None:
+    original = picture("waves.png", waves())
+    editor.space.image = original
+    images = len(bpy.data.images)
+    editor.make()
+    assert len(bpy.data.images) == images
+    assert editor.space.image == original
+    assert editor.space.show_repeat
+    assert any("tiles already" in text for text in submodule("submission").sentences(runtime.board.latest))
+
+
+def test_the_editor_shows_the_result_in_place_of_the_original_three_by_three(editor: Editor) -> None:
+    editor.space.image = picture("wall.png", photo())
+    editor.space.show_repeat = False
+    editor.make()
+    assert editor.space.image == made_of("wall")
+    assert editor.space.show_repeat
+
+
+def test_an_editor_that_shows_something_else_by_now_is_left_alone(editor: Editor) -> None:
+    editor.space.image = picture("wall.png", photo())
+    job = editor.begin()
+    editor.space.image = other = picture("other.png", waves())
+    editor.drain(lambda: job.target.settled)
+    assert made_of("wall")
+    assert editor.space.image == other
+    assert not editor.space.show_repeat
+
+
+def test_three_by_three_is_a_switch(editor: Editor) -> None:
+    editor.space.image = picture("wall.png", photo())
+    button = submodule("operators.show_tiled").DTEX_OT_show_tiled
+    assert button.poll(editor.context)
+    button.execute(SimpleNamespace(), editor.context)
+    assert editor.space.show_repeat
+    button.execute(SimpleNamespace(), editor.context)
+    assert not editor.space.show_repeat
+    editor.space.image = None
+    assert not button.poll(editor.context)
+
+
+@pytest.fixture
+def begin(editor: Editor) -> Callable[[], Any]:
+    """Press the button as in a window: it returns at once."""
+    return editor.begin
 
 
 def test_it_arrives_although_the_original_was_removed(
@@ -146,15 +162,15 @@ def test_the_source_in_the_sidebar_becomes_the_new_image(scene: bpy.types.Scene)
     assert scene.dtex.source == made_of("wall")
 
 
-def test_the_image_editor_offers_it_in_its_panel_and_its_menu(editor: bpy.types.SpaceImageEditor) -> None:
-    editor.image = picture("wall.png", photo())
+def test_the_image_editor_offers_it_in_its_panel_and_its_menu(editor: Editor) -> None:
+    editor.space.image = picture("wall.png", photo())
     panel = Recorder()
-    submodule("ui.panels")._draw_image(panel, bpy.context.scene.dtex, editor)
+    submodule("ui.panels")._draw_image(panel, bpy.context.scene.dtex, editor.space)
     assert panel.operators == ["dtex.make_seamless", "dtex.show_tiled"]
     bpy.context.scene.dtex.model = "folder"
     panel = Recorder()
-    submodule("ui.panels")._draw_image(panel, bpy.context.scene.dtex, editor)
+    submodule("ui.panels")._draw_image(panel, bpy.context.scene.dtex, editor.space)
     assert "dtex.make_seamless: Make Seamless with the Model" in panel.operators
     menu = SimpleNamespace(layout=Recorder())
-    submodule("ui.image_editor").draw_menu(menu, SimpleNamespace(space_data=editor))
+    submodule("ui.image_editor").draw_menu(menu, editor.context)
     assert menu.layout.operators == ["dtex.make_seamless", "dtex.show_tiled"]
