@@ -144,12 +144,12 @@ GROUPS: dict[str, Group] = {
 METALLIC = frozenset(("mesh", "metal", "metalplate", "treadplate", "corrugated"))
 
 STRUCTURES: dict[str, tuple[str, ...]] = {
-    "brick": ("herringbone", "basket weave", "stacked", "running bond"),
-    "tiles": ("herringbone", "checkered", "chequered", "stacked", "running bond", "long", "basket weave"),
-    "hexagons": ("checkered", "stylised"), "planks": ("herringbone", "wide", "narrow"),
+    "brick": ("herringbone", "basket weave", "stacked", "running bond", "long"),
+    "tiles": ("herringbone", "checkered", "chequered", "stacked", "running bond", "long", "basket weave", "irregular"),
+    "hexagons": ("checkered", "stylised"), "planks": ("herringbone", "wide", "narrow", "basket weave"),
     "cobblestone": ("round", "square", "irregular"), "flagstone": ("irregular", "square", "rounded"),
     "stonewall": ("irregular", "squared", "rounded"), "fabric": ("twill", "plain"), "sand": ("rippled", "wavy"),
-    "grass": ("short", "mown", "lush", "thick", "dry"), "metal": ("brushed", "brushed"),
+    "grass": ("short", "mown", "lush", "thick", "dry"), "metal": ("brushed", "brushed", "hammered"),
     "gravel": ("rounded", "mixed"), "wool": ("ribbed", "chunky"), "snow": ("windblown",), "leaves": ("dry", "dense"),
     "carpet": ("thick", "dense"), "fur": ("short", "thick"), "mesh": ("long",),
 }  # fmt: skip

@@ -33,6 +33,8 @@ def _bond(space: Space, description: Description) -> Bond:
         return herringbone(*space.count(courses, courses, (4, 4)))
     if description.says("basket"):
         return basket(*space.count(courses, courses, (4, 4)))
+    if description.says("long"):
+        return running(*space.count(courses * 0.75, courses * 1.3, (3, 3)), 3, 1)
     # Two half-bricks make one of about three courses' length.
     nx, ny = space.count(courses * 0.667, courses, (2, 2))
     return running(nx, ny, 2, 0 if description.says("stacked") else 1)

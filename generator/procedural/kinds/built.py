@@ -22,7 +22,8 @@ from generator.procedural.voronoi import voronoi
 @family(
     "concrete",
     "concrete, cement, screed, beton, concrete slab, sidewalk, brutalist, concrete floor, microcement, epoxy floor, "
-    "exposed aggregate, washed concrete, pebble dash, pebbledash, kerb, curb",
+    "exposed aggregate, washed concrete, pebble dash, pebbledash, kerb, curb, board formed concrete, "
+    "board marked concrete, shuttered concrete",
     "cracked concrete wall",
     upright=True,
 )
@@ -30,8 +31,8 @@ def concrete(space: Space, description: Description) -> Surface:
     """Cast concrete: clouds of cement milk, blow holes, aggregate that shows through, faint marks of the form."""
     unit = description.size
     clouds = noise(space, 2.2, "concrete/clouds", 7, 0.62)
-    blotch = noise(space, 6, "concrete/blotch", 6, 0.6)
-    fine = noise(space, 60, "concrete/fine", 4, 0.75)
+    blotch = noise(space, 6 / unit, "concrete/blotch", 6, 0.6)
+    fine = noise(space, 60 / unit, "concrete/fine", 4, 0.75)
     base = palette(space, description, "concrete", ("9d9a94", "a7a39b", "8b8a87", "aba69a"), chroma=0.5)[0]
     colour = ramp(0.53 + 0.1 * clouds + 0.07 * blotch + 0.045 * fine, gradient(base, -0.14, 0.1, 7, 6))
     damp = smoothstep(noise(space, 2.8, "concrete/damp", 6, 0.62), 0.5, 1.3)
@@ -51,6 +52,9 @@ def concrete(space: Space, description: Description) -> Surface:
     shows = smoothstep(noise(space, 5, "concrete/shows", 4), 0.9, 2.4) * smoothstep(
         stones.edge, 0.003 * unit, 0.005 * unit
     )
+    bare = _says(description, "aggregate", "washed", "pebble")
+    if bare:
+        shows = smoothstep(stones.edge, 0.0015 * unit, 0.0045 * unit)
     greys = scatter(
         space,
         "concrete/grey",
@@ -60,9 +64,9 @@ def concrete(space: Space, description: Description) -> Surface:
         0.3,
         9,
     )
-    colour = mix(colour, lookup(greys, stones.index), shows * 0.22)
+    colour = mix(colour, lookup(greys, stones.index), shows * np.float32(0.85 if bare else 0.22))
     colour = mix(colour, colour * flat((0.5, 0.49, 0.47)), holes)
-    trowel = noise(space, 9, "concrete/trowel", 3, 0.5, (2.5, 1.0))
+    trowel = noise(space, 9 / unit, "concrete/trowel", 3, 0.5, (2.5, 1.0))
     height = (
         clouds * np.float32(0.0009)
         + blotch * np.float32(0.0005)
@@ -70,8 +74,35 @@ def concrete(space: Space, description: Description) -> Surface:
         + trowel * np.float32(0.0004)
     )
     height -= holes * np.float32(0.0042 * unit) - shows * np.float32(0.0006)
+    if bare:
+        height += bevel(np.maximum(stones.edge - np.float32(0.001 * unit), 0), 0.009 * unit) * np.float32(
+            0.006 * unit
+        )
+    if _says(description, "board", "shutter"):
+        printed, tone = _shuttering(space, unit)
+        height += printed
+        colour *= tone
     roughness = 0.78 + 0.05 * fine + 0.04 * blotch - 0.09 * damp
     return surface(space, colour, height, np.clip(roughness, 0.45, 1))
+
+
+def _says(description: Description, *parts: str) -> bool:
+    return any(part in word for word in description.understood for part in parts)
+
+
+def _shuttering(space: Space, unit: float) -> tuple[FloatArray, FloatArray]:
+    """What the boards of the form left on concrete: their grain, a fin at each joint, a tone for each; height, tone."""
+    boards = space.count(8 / unit)[1]
+    y = space.y * np.float32(boards / space.extent[1]) + np.float32(space.pick("concrete/board"))
+    y = y + 0.012 * noise(space, 3 / unit, "concrete/edge", 2)
+    number = (np.floor(y).astype(np.int32) % boards).astype(np.int32)
+    away = np.minimum(y - np.floor(y), np.ceil(y) - y) * np.float32(space.extent[1] / boards)
+    fin = 1 - smoothstep(away, 0.0, 0.0022 * unit + 0.7 * space.pixel)
+    wood = noise(space, 70 / unit, "concrete/wood", 3, 0.7, (18.0, 1.0))
+    height = fin * np.float32(0.002 * unit) + wood * np.float32(0.0004 * unit)
+    height += each_in(space, "concrete/level", number, boards) * np.float32(0.0012 * unit)
+    tone = 1 + 0.03 * wood - 0.1 * fin + 0.045 * each_in(space, "concrete/tone", number, boards)
+    return height, tone
 
 
 @family(

@@ -65,7 +65,7 @@ def sand(space: Space, description: Description) -> Surface:
 
 @family(
     "snow",
-    "snow, fresh snow, powder snow, snowfield, snowdrift, powder",
+    "snow, fresh snow, powder snow, snowfield, snowdrift, powder, melting snow",
     "fresh snow",
 )
 def snow(space: Space, description: Description) -> Surface:

@@ -11,7 +11,7 @@ from generator.material import FloatArray
 from generator.procedural.colours import rgb, scatter, shade
 from generator.procedural.description import Description
 from generator.procedural.kinds.common import bevel, cut_from, each_in, mask_of, tilt
-from generator.procedural.layout import Pieces, basket, herringbone, hexagons, lay, running
+from generator.procedural.layout import Pieces, ashlar, basket, herringbone, hexagons, lay, running
 from generator.procedural.noise import noise
 from generator.procedural.palette import palette
 from generator.procedural.registry import family
@@ -136,13 +136,16 @@ def _grout(space: Space, tile: FloatArray) -> tuple[FloatArray, FloatArray]:
     layout=True,
 )
 def tiles(space: Space, description: Description) -> Surface:
-    """Square ceramic tiles, or oblong ones in a brick bond, basket weave or herringbone."""
+    """Square ceramic tiles, or oblong ones in a brick bond, basket weave, herringbone or of mixed sizes."""
     unit = description.size
     number = 6 / unit
     if description.says("herringbone"):
         bond = herringbone(*space.count(number * 1.33, number * 1.33, (4, 4)))
     elif description.says("basket"):
         bond = basket(*space.count(number * 1.33, number * 1.33, (4, 4)))
+    elif description.says("random"):
+        shapes = ((2, 2), (1, 2), (2, 1), (3, 2), (1, 1))
+        bond = ashlar(space, "tiles", *space.count(number * 1.5), shapes)
     elif description.says("running", "long"):
         bond = running(*space.count(number, number * 1.5, (2, 2)))
     else:

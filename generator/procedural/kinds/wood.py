@@ -12,7 +12,7 @@ from generator.material import FloatArray
 from generator.procedural.colours import rgb, scatter, shade
 from generator.procedural.description import Description
 from generator.procedural.kinds.common import bevel, cut_from, each_in, mask_of, tilt, wobble
-from generator.procedural.layout import boards, herringbone, lay
+from generator.procedural.layout import basket, boards, herringbone, lay
 from generator.procedural.noise import noise, ridges
 from generator.procedural.palette import gradient, palette
 from generator.procedural.registry import family
@@ -178,7 +178,9 @@ def planks(space: Space, description: Description) -> Surface:
     unit, old = description.size, _age(description)
     warp = wobble(space, "planks", 3 / unit, 0.0007 * unit * (0.5 + old), 3)
     blocks = description.says("herringbone") or "parquet" in " ".join(description.understood)
-    if blocks:
+    if description.says("basket"):
+        blocks, bond = True, basket(*space.count(10 / unit, 10 / unit, (4, 4)))
+    elif blocks:
         bond = herringbone(*space.count(12 / unit, 12 / unit, (8, 8)), 4)
     else:
         nx, ny = space.count(7 / unit, 12 / unit)

@@ -7,7 +7,7 @@ import numpy as np
 
 from generator.procedural.colours import rgb
 from generator.procedural.description import Description
-from generator.procedural.noise import blur, evened, noise
+from generator.procedural.noise import blur, evened, noise, runoff
 from generator.procedural.registry import layer
 from generator.procedural.shaping import (
     cover,
@@ -39,6 +39,11 @@ def wet(surface: Surface, description: Description, amount: float) -> None:
     below = level - depth
     water = smoothstep(below, -0.12 * spread, 0.12 * spread)
     margin = smoothstep(below, -2.6 * spread, 0.3 * spread)
+    if surface.upright:
+        # Nothing stands on a wall: the water runs down in films, broad at the top and parted further below.
+        lanes = smoothstep(noise(space, 26, "wet/lanes", 3, 0.6, (1.0, 9.0)), -0.7, 1.3)
+        runs = np.clip(runoff(water * lanes, 0.12, space.pixel), 0, 1) * lanes
+        margin, water = np.maximum(0.45 * margin, runs), water * np.float32(0)
     damp = np.clip(0.45 * min(amount, 1.3) + 0.6 * margin, 0, 1)
     porous = 1 - 0.65 * surface.metallic
     # Wet pores darken and saturate (Jensen, "Rendering of Wet Materials"): the sRGB values sink by a power.
