@@ -53,9 +53,8 @@ class ProceduralModel:
             seed = request.image_seed(index)
             if source is not None:
                 report = _reporter(progress, index, lambda: None)
-                yield procedural.restyle(
-                    source, description, request.strength, seed, (request.tiles_x, request.tiles_y), report
-                )
+                axes, by = (request.tiles_x, request.tiles_y), request.maps_from
+                yield procedural.restyle(source, description, request.strength, seed, axes, report, by)
             else:
                 report = _reporter(progress, index, _previews(request, description, seed))
                 yield procedural.generate(description, request.width, request.height, seed, report)
