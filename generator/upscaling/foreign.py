@@ -196,13 +196,12 @@ class _Foreign:
 
 def _described(path: Path) -> Any:
     """spandrel's description of the model in this file, with its weights."""
-    with _without_torchvision():
-        try:
-            spandrel: Any = importlib.import_module("spandrel")
-        except ImportError as error:
-            raise GenerationError(
-                "needs_spandrel", f"{path.name} needs the library spandrel ({error}).", _INSTALL
-            ) from error
+    try:
+        spandrel = library()
+    except ImportError as error:
+        raise GenerationError(
+            "needs_spandrel", f"{path.name} needs the library spandrel ({error}).", _INSTALL
+        ) from error
     try:
         state = spandrel.canonicalize_state_dict(_tensors(path))
         descriptor = spandrel.ModelLoader().load_from_state_dict(state)
@@ -218,6 +217,12 @@ def _described(path: Path) -> Any:
     if descriptor.scale < 2:
         raise _refused(path, "does not make pictures larger.")
     return descriptor
+
+
+def library() -> Any:
+    """The module spandrel, whether or not torchvision is installed. Raises ``ImportError``."""
+    with _without_torchvision():
+        return importlib.import_module("spandrel")
 
 
 def _tensors(path: Path) -> dict[str, Any]:
