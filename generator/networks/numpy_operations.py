@@ -9,8 +9,8 @@ import numpy as np
 
 from generator.material import FloatArray
 
-_STRIP = 1 << 20
-"""Numbers in the matrix of neighbourhoods that is laid out at a time: 4 MiB, which a processor's cache holds."""
+_STRIP = 1 << 18
+"""Numbers in the matrix of neighbours that is laid out at a time: 1 MiB, which a processor's cache holds."""
 
 
 class NumpyOperations:
@@ -32,38 +32,39 @@ class NumpyOperations:
 
     def convolve(self, field: FloatArray, weight: FloatArray, bias: FloatArray) -> FloatArray:
         out, channels, size, _ = weight.shape
-        matrix = np.ascontiguousarray(weight.transpose(0, 2, 3, 1).reshape(out, -1))
+        matrix = weight.reshape(out, -1)
         result = np.empty((field.shape[0], out, *field.shape[2:]), np.float32)
         for picture, target in zip(field, result, strict=True):
             if size == 1:
                 self._check()
                 np.matmul(matrix, picture.reshape(channels, -1), out=target.reshape(out, -1))
             else:
-                self._convolve_in_strips(picture, matrix, size, target)
+                self._convolve_in_strips(picture, weight, target)
             target += bias[:, None, None]
         return result
 
-    def _convolve_in_strips(
-        self, picture: FloatArray, matrix: FloatArray, size: int, target: FloatArray
-    ) -> None:
-        """Neighbourhoods as the columns of a matrix, a few rows of the picture at a time, by one product each."""
+    def _convolve_in_strips(self, picture: FloatArray, weight: FloatArray, target: FloatArray) -> None:
+        """A few rows of the picture at a time: neighbours to the side are laid out as a matrix, those above and below
+        are the same matrix some rows further on, so that each row of the kernel costs one product and no copy."""
         channels, rows, columns = picture.shape
+        out, _, size, _ = weight.shape
         reach = size // 2
-        across = np.arange(-reach, columns + reach) % columns
-        strip = max(1, min(rows, _STRIP // (size * size * channels * columns)))
-        neighbours = np.empty((size, size, channels, strip, columns), np.float32)
+        matrices = [
+            np.ascontiguousarray(weight[:, :, y].transpose(0, 2, 1).reshape(out, -1)) for y in range(size)
+        ]
+        strip = max(1, min(rows, _STRIP // (size * channels * columns) - 2 * reach))
         for top in range(0, rows, strip):
             self._check()
             count = min(strip, rows - top)
-            near = picture[:, np.arange(top - reach, top + count + reach) % rows][:, :, across]
-            here = (
-                neighbours if count == strip else np.empty((size, size, channels, count, columns), np.float32)
-            )
-            for y in range(size):
-                for x in range(size):
-                    here[y, x] = near[:, y : y + count, x : x + columns]
-            product = matrix @ here.reshape(size * size * channels, count * columns)
-            target[:, top : top + count] = product.reshape(-1, count, columns)
+            near = picture[:, np.arange(top - reach, top + count + reach) % rows]
+            aside = np.empty((size, *near.shape), np.float32)
+            for x in range(size):
+                _roll_into(aside[x], near, x - reach)
+            flat = aside.reshape(size * channels, -1)
+            total = matrices[0] @ flat[:, : count * columns]
+            for y in range(1, size):
+                total += matrices[y] @ flat[:, y * columns : (y + count) * columns]
+            target[:, top : top + count] = total.reshape(out, count, columns)
 
     def prelu(self, field: FloatArray, slope: FloatArray) -> FloatArray:
         # max + slope * min holds for every slope, also for those above 1.
@@ -99,6 +100,14 @@ class NumpyOperations:
 
     def everywhere(self, field: FloatArray) -> FloatArray:
         return field.mean(axis=(2, 3), keepdims=True)
+
+
+def _roll_into(target: FloatArray, rows: FloatArray, by: int) -> None:
+    """Into ``target`` the neighbours ``by`` places to the right, fetched modulo the width."""
+    columns = rows.shape[-1]
+    by %= columns
+    target[..., : columns - by] = rows[..., by:]
+    target[..., columns - by :] = rows[..., :by]
 
 
 def _no_check() -> None:
