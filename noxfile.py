@@ -144,4 +144,5 @@ def _install_command_line(session: nox.Session) -> None:
 
 def _install_generator(session: nox.Session) -> None:
     session.install("-r", "requirements/generator.txt")
+    session.install("--no-deps", "-r", "requirements/spandrel.txt")
     session.install("--no-deps", "-e", ".")
