@@ -10,6 +10,8 @@ from generator.procedural.colours import rgb, sampled, shade, wander
 from generator.procedural.description import Description
 from generator.procedural.space import Space
 
+_ROSY = ("red", "pink", "crimson", "scarlet", "maroon", "rose", "burgundy", "coral", "salmon")
+
 
 def toned(description: Description, colours: FloatArray) -> FloatArray:
     """The colours ``(..., 3)`` darker, lighter, stronger or weaker, as the structure words say."""
@@ -22,14 +24,17 @@ def toned(description: Description, colours: FloatArray) -> FloatArray:
 
 def palette(
     space: Space, description: Description, salt: str, sets: tuple[str, ...],
-    chroma: float = 1.0, lightness: float = 0.0,
+    chroma: float = 1.0, lightness: float = 0.0, earthen: bool = False,
 ) -> FloatArray:  # fmt: skip
     """``(n, 3)`` base colours. ``sets`` are the family's own, each a string of hex colours with blanks between.
 
     ``chroma`` and ``lightness`` bring named colours to what the material can show: paint is bold, stone is not.
+    ``earthen`` says that its reds are those of iron in the ground rather than of roses.
     """
     if description.colours:
         bases = shade(sampled(space, salt, description.colours), lightness, chroma)
+        if earthen and any(name in _ROSY for name in description.colours):
+            bases = shade(bases, 0.0, 0.72, 14)
         return toned(description, bases)
     own = sets[space.choose(f"{salt}/set", len(sets))].split()
     bases = np.stack([rgb(text) for text in own])

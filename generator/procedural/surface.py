@@ -25,7 +25,7 @@ class Surface:
     units, or None where the material has no pieces; ``index`` numbers the pieces, of which there are ``count``.
     ``core`` is the colour ``(3,)`` of the metal under a coat of paint, where there is one. ``iron`` is 1 on nails,
     rivets and open scratches, from which rust runs. ``upright`` says that the material stands as a wall does, so that
-    water runs down over it.
+    water runs down over it; ``fibrous`` that its fibres run down the picture, so that it splits along them.
     """
 
     space: Space
@@ -40,6 +40,7 @@ class Surface:
     core: FloatArray | None = None
     iron: FloatArray | None = None
     upright: bool = False
+    fibrous: bool = False
     _cavities: dict[float, FloatArray] = field(default_factory=dict)
 
     def cavity(self, sigma: float) -> FloatArray:

@@ -15,7 +15,7 @@ from generator.procedural.registry import family
 from generator.procedural.shaping import flat, lookup, mix, ramp, smooth_maximum, smoothstep
 from generator.procedural.space import Space
 from generator.procedural.surface import Surface, surface
-from generator.procedural.voronoi import voronoi
+from generator.procedural.voronoi import Cells, voronoi
 
 _PEBBLES = (
     "8c8880 a39b8e 6f6d6b b8afa0 77706a 9a8d7d",
@@ -53,7 +53,9 @@ def sand(space: Space, description: Description) -> Surface:
     dune = noise(space, 1.6, "sand/dune", 3, 0.5)
     height = ripple * strength * np.float32(0.0078 * unit) + dune * np.float32(0.008)
     height += dents * np.float32(0.0008) + grains * np.float32(0.00032)
-    base = palette(space, description, "sand", ("c3a77c", "cdb790", "b8946a", "d3c3a2"), chroma=0.8)[0]
+    base = palette(
+        space, description, "sand", ("c3a77c", "cdb790", "b8946a", "d3c3a2"), chroma=0.8, earthen=True
+    )[0]
     tone = 0.55 + 0.1 * grains + 0.05 * dents + 0.09 * (ripple - 0.5) * strength + 0.04 * dune
     colour = ramp(tone, gradient(base, -0.1, 0.08, 6, 8))
     coarse = smoothstep(noise(space, 130, "sand/coarse", 2, 0.9) + 0.5 * (0.5 - ripple), 1.7, 2.5)
@@ -108,11 +110,16 @@ def _pile(
     for number, (density, share) in enumerate(layers):
         name = f"{salt}/{number}"
         size = unit / density
-        warp = wobble(space, name, density / unit * 1.2, (0.06 + 0.04 * angular) * size, 3)
+        warp = wobble(space, name, density / unit * 1.2, (0.025 + 0.075 * angular) * size, 3)
         cells = voronoi(space, density / unit, name, 0.88, warp, (0.1 - 0.08 * angular) * size)
         there = space.each(f"{name}/there", cells.count) < share
         shrink = (space.each(f"{name}/size", cells.count) * np.float32(0.16 * size)).take(cells.index)
         inside = np.maximum(cells.edge - shrink - np.float32(0.03 * size), 0)
+        if angular == 0:
+            inside = np.minimum(
+                _ellipses(space, name, cells, np.float32(size)), inside + np.float32(0.06 * size)
+            )
+            inside = np.maximum(inside, 0)
         body = bevel(inside, (0.34 - 0.12 * angular) * size)
         body = body * np.float32(0.36 * size) + tilt(
             space, name, cells.index, cells.count, cells.u, cells.v, 0.22 + 0.5 * angular
@@ -123,13 +130,25 @@ def _pile(
                 space, f"{name}/facet", facet.index, facet.count, facet.u, facet.v, 0.4 * angular
             ) * (inside > 0)
         base = each_in(space, f"{name}/level", cells.index, cells.count, 0.0, 0.22) * np.float32(size)
-        top = base + body + (clouds * np.float32(0.02) + grit * np.float32(0.008)) * np.float32(size)
+        skin = clouds * np.float32(0.008 + 0.012 * angular) + grit * np.float32(0.003 + 0.005 * angular)
+        top = base + body + skin * np.float32(size)
         stone = (inside > 0) & there.take(cells.index) & (top > height)
         tints = scatter(space, f"{name}/tint", bases, cells.count, 0.045, 0.25, 9)
         own = lookup(tints, cells.index) * (1 + 0.07 * clouds + 0.06 * grit)
         colour = np.where(stone, own, colour)
         height = np.where(stone, top, height)
     return height.astype(np.float32), colour.astype(np.float32), grit
+
+
+def _ellipses(space: Space, salt: str, cells: Cells, size: np.float32) -> FloatArray:
+    """How far inside its cell's own ellipse each pixel lies, negative outside: the shapes that rivers leave."""
+    turn = space.each(f"{salt}/turn", cells.count) * np.float32(np.pi)
+    cos, sin = np.cos(turn).take(cells.index), np.sin(turn).take(cells.index)
+    long = size * (0.4 + 0.2 * space.each(f"{salt}/long", cells.count))
+    short = long * (0.62 + 0.36 * space.each(f"{salt}/short", cells.count))
+    along, across = cells.u * cos + cells.v * sin, cells.v * cos - cells.u * sin
+    long, short = long.take(cells.index), short.take(cells.index)
+    return (1 - np.hypot(along / long, across / short)) * short
 
 
 @family(
@@ -139,10 +158,12 @@ def _pile(
     "wet river pebbles",
 )
 def pebbles(space: Space, description: Description) -> Surface:
-    """River-worn pebbles of three sizes, the large ones over the small."""
+    """River-worn pebbles of four sizes, the large ones over the small."""
     unit = description.size
-    bases = palette(space, description, "pebbles", _PEBBLES, chroma=0.6)
-    height, colour, grit = _pile(space, "pebbles", ((34, 1.0), (18, 0.75), (10, 0.42)), bases, unit, 0.0)
+    bases = palette(space, description, "pebbles", _PEBBLES, chroma=0.6, earthen=True)
+    height, colour, grit = _pile(
+        space, "pebbles", ((56, 1.0), (32, 1.0), (18, 0.8), (10.5, 0.5)), bases, unit, 0.0
+    )
     return surface(space, colour, height, np.clip(0.58 + 0.05 * grit, 0.3, 0.95))
 
 
@@ -155,7 +176,7 @@ def pebbles(space: Space, description: Description) -> Surface:
 def gravel(space: Space, description: Description) -> Surface:
     """Crushed stone with sharp faces, fines between."""
     unit = description.size
-    bases = palette(space, description, "gravel", _GRAVELS, chroma=0.5)
+    bases = palette(space, description, "gravel", _GRAVELS, chroma=0.5, earthen=True)
     height, colour, grit = _pile(space, "gravel", ((48, 1.0), (26, 0.8), (16, 0.4)), bases, unit, 0.8)
     return surface(space, colour, height, np.clip(0.86 + 0.05 * grit, 0.5, 1.0))
 
@@ -181,7 +202,9 @@ def mud(space: Space, description: Description) -> Surface:
     height += bevel(crumbs.edge, 0.009 * unit) * np.float32(0.0036 * unit) * (
         0.35 + 0.65 * loose
     ) + fine * np.float32(0.0012)
-    base = palette(space, description, "mud", ("5a4534", "66503b", "4b3a2d", "75583d"), chroma=0.7)[0]
+    base = palette(
+        space, description, "mud", ("5a4534", "66503b", "4b3a2d", "75583d"), chroma=0.7, earthen=True
+    )[0]
     tone = (
         0.5
         + 0.13 * fine
@@ -232,7 +255,9 @@ def dry_earth(space: Space, description: Description) -> Surface:
     height += plate * tilt(space, "dry", plates.index, plates.count, plates.u, plates.v, 0.03)
     height -= split * plate * np.float32(0.008 * unit)
     height += (1 - plate) * noise(space, 40, "dry/bottom", 4) * np.float32(0.0012 * unit)
-    base = palette(space, description, "dry", ("a68a68", "b3977a", "94785a", "a99a83"), chroma=0.7)[0]
+    base = palette(
+        space, description, "dry", ("a68a68", "b3977a", "94785a", "a99a83"), chroma=0.7, earthen=True
+    )[0]
     tints = scatter(space, "dry/tint", base[None], plates.count, 0.02, 0.1, 3)
     colour = lookup(tints, plates.index) * (1 + 0.055 * fine + 0.05 * noise(space, 3, "dry/clouds", 5))
     salt = smoothstep(noise(space, 4, "dry/salt", 6, 0.62) + curl, 0.8, 2.6)

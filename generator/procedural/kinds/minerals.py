@@ -54,7 +54,7 @@ def rock(space: Space, description: Description) -> Surface:
         + crest * np.float32(0.008 * unit)
         - crevice * np.float32(0.016 * unit)
     )
-    base = palette(space, description, "rock", _ROCKS, chroma=0.6)[0]
+    base = palette(space, description, "rock", _ROCKS, chroma=0.6, earthen=True)[0]
     clouds = noise(space, 3, "rock/clouds", 5, 0.6)
     tone = 0.52 + 0.11 * fine + 0.12 * clouds + 0.1 * (crest - 0.5) - 0.3 * crevice
     colour = ramp(tone, gradient(base, -0.17, 0.13, 6, 12))
@@ -83,7 +83,7 @@ def marble(space: Space, description: Description) -> Surface:
         ground = palette(space, description, "marble", _MARBLES, chroma=0.55)[0]
         light = float(ground.mean()) > 0.45
         named = palette(space, Description("marble", colours=description.colours[1:2]), "marble", _MARBLES)[0]
-        vein = named if len(description.colours) > 1 else shade(ground, -0.3 if light else 0.42, 0.5)
+        vein = named if len(description.colours) > 1 else shade(ground, -0.3 if light else 0.52, 0.5)
         second = shade(vein, -0.08 if light else 0.08, 1.3, 15)
     clouds = noise(space, 2 / unit, "marble/clouds", 7, 0.58)
     milk = noise(space, 5 / unit, "marble/milk", 5, 0.6)
@@ -147,7 +147,9 @@ def _slope(phase: FloatArray, pixel: float) -> FloatArray:
 def granite(space: Space, description: Description) -> Surface:
     """Interlocked crystals of feldspar, quartz and mica."""
     unit = description.size
-    base = palette(space, description, "granite", ("9a938b", "b09487", "5c5d5f", "8b9096"), chroma=0.5)[0]
+    base = palette(
+        space, description, "granite", ("9a938b", "b09487", "5c5d5f", "8b9096"), chroma=0.5, earthen=True
+    )[0]
     warp = wobble(space, "granite", 60 / unit, 0.0028 * unit, 4)
     coarse = voronoi(space, 74 / unit, "granite/coarse", 0.9, warp)
     black = float(base.mean()) < 0.35

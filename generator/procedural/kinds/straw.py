@@ -132,4 +132,6 @@ def bamboo(space: Space, description: Description) -> Surface:
     roughness = 0.38 + 0.04 * fibre + 0.2 * wax + 0.25 * ring + 0.2 * spots
     roughness = mix(np.full(space.shape, 0.92, np.float32), np.clip(roughness, 0.2, 0.9), face)
     edge = np.maximum(wide - np.abs(u), 0) * size / 2
-    return surface(space, colour, height, roughness, 0.0, 1 - face, edge, column, poles)
+    out = surface(space, colour, height, roughness, 0.0, 1 - face, edge, column, poles)
+    out.fibrous = True
+    return out

@@ -150,7 +150,9 @@ def wood(space: Space, description: Description) -> Surface:
     colour = _greyed(space, stain(space, timber, tint, "wood", 1.25), old, "wood")
     height = _relief(timber, unit, old) + noise(space, 3, "wood/cup", 2, 0.4, (1, 3)) * np.float32(0.0012)
     roughness = 0.5 + 0.07 * timber.fibre + 0.16 * timber.pores - 0.06 * timber.late + 0.2 * min(old, 1)
-    return surface(space, colour, height, np.clip(roughness, 0.2, 0.95))
+    out = surface(space, colour, height, np.clip(roughness, 0.2, 0.95))
+    out.fibrous = True
+    return out
 
 
 def _tint(space: Space, description: Description) -> FloatArray:
@@ -230,6 +232,7 @@ def planks(space: Space, description: Description) -> Surface:
     metallic = inlay.metallic * face if inlay else 0.0
     out = surface(space, colour, height, roughness, metallic, 1 - face, inside, index, count)
     out.iron = nails
+    out.fibrous = not blocks
     return out
 
 

@@ -37,7 +37,11 @@ def cracked(surface: Surface, description: Description, amount: float) -> None:
         broken = broken.take(surface.index)
     patches = smoothstep(noise(space, 3, "crack/where", 2), -0.9 - 0.5 * amount, 0.4 - 0.5 * amount)
     for salt, density, width, kept in (("a", 4.5, 0.0023, 0.5), ("b", 11, 0.0011, 0.34)):
-        cells = voronoi(space, density, f"crack/{salt}", 0.9, (wx, wy))
+        # Wood splits along its fibres.
+        stretch = (0.55, 5.0) if surface.fibrous else (1.0, 1.0)
+        cells = voronoi(
+            space, density, f"crack/{salt}", 0.9, (wx * np.float32(stretch[0] ** 2), wy), 0.0, stretch
+        )
         low, high = np.minimum(cells.index, cells.beyond), np.maximum(cells.index, cells.beyond)
         # One number per border: a share of the borders is really a crack.
         chance = uniform(space.seed, f"crack/{salt}/line", *_pairs(low, high, cells.count))
@@ -47,6 +51,10 @@ def cracked(surface: Surface, description: Description, amount: float) -> None:
         thin = np.float32(width * (0.6 + 0.4 * min(amount, 1.5)))
         breadth = thin * np.clip(0.65 + 0.4 * noise(space, 12, f"crack/{salt}/breadth", 3), 0.12, 1.6)
         breadth *= drawn * broken * patches
+        if surface.fibrous:
+            # What crosses them is a border between cells above each other, where the offset is along y.
+            sideways = np.abs(cells.u) / np.float32(stretch[0]) - np.abs(cells.v) / np.float32(stretch[1])
+            breadth *= smoothstep(sideways, 0.0, 0.1 / density)
         if surface.gap is not None:
             # Mortar gives way instead of breaking.
             breadth *= 1 - np.float32(0.75) * surface.gap
