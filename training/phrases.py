@@ -135,6 +135,7 @@ GROUPS: dict[str, Group] = {
     "bamboo": _WOODS, "wicker": Group((*_SOFT, "painted", "polished")), "rope": Group(_SOFT, _NATURAL),
     "carpet": _CLOTHS, "fur": Group(_SOFT, _NATURAL), "cork": Group(_INDOOR, _NATURAL), "quilted": _PADDED,
     "paper": Group(("worn", "dirty", "weathered", "burnt", "wet", "dusty", "painted")), "leather": _PADDED,
+    "plastic": Group(("worn", "scratched", "dirty", "dusty", "wet", "weathered", "polished", "burnt", "cracked")),
     "stainedglass": Group(("dirty", "dusty", "cracked", "weathered", "wet", "frosty", "mossy", "scratched")),
     "mesh": _METALS, "ice": Group(("snowy", "cracked", "dirty", "wet", "rough", "scratched", "dusty"), _ICY),
     "lava": Group(("burnt", "dusty", "rough", "cracked", "worn", "weathered"), ("black", "grey", "brown", "reddish")),

@@ -43,6 +43,7 @@ _MORE: dict[str, tuple[str, str, str]] = {
     "pebbles": ("white beach pebbles", "mossy river stones", "large dusty brown pebbles"),
     "planks": ("wide oak planks", "old barn wood", "herringbone parquet, polished"),
     "plaster": ("clean white plaster", "peeling blue paint on plaster", "cracked dirty stucco"),
+    "plastic": ("black rubber", "clean white plastic", "dirty scratched blue plastic"),
     "quilted": ("white padded wall", "worn brown chesterfield", "green quilt"),
     "rock": ("sandstone cliff", "black volcanic rock, wet", "snowy rock"),
     "rooftiles": ("clean terracotta roof", "snowy roof tiles", "old grey roof tiles"),

@@ -26,7 +26,8 @@ _FURS = ("8a6a48 6d5034 a88860", "d8cfc0 c4b8a4 e4ddd0", "3c3530 2e2824 4c433a",
 @family(
     "wicker",
     "wicker, rattan, basketry, basket, wickerwork, woven cane, cane weave, willow, wicker basket, "
-    "wicker chair, woven reed, seagrass",
+    "wicker chair, woven reed, seagrass, "
+    "tatami, tatami mat, straw mat, bamboo mat, woven bamboo, woven straw, raffia, bast",
     "old brown wicker basket",
 )
 def wicker(space: Space, description: Description) -> Surface:

@@ -269,7 +269,7 @@ def roof_tiles(space: Space, description: Description) -> Surface:
 
 @family(
     "shingles",
-    "shingle, roof shingle, slate roof, roof slate, wood shingle, shake, fish scale, fish scale "
+    "shingle, roof shingle, asphalt shingle, slate roof, roof slate, wood shingle, shake, fish scale, fish scale "
     "tile, scale, dragon scale, scalloped tile, scallop, snakeskin, snake skin, reptile skin, "
     "snake scale, scale armor, "
     "scale armour, wooden shake, cedar shake",

@@ -86,7 +86,8 @@ def _uneven(
     "fabric, cloth, linen, canvas, cotton, textile, woven, weave, burlap, hessian, jute, "
     "upholstery, tweed, denim, jean, twill fabric, sackcloth, silk, hemp, muslin, calico, gauze, sail, "
     "sailcloth, tent, "
-    "tarp, tarpaulin, sisal, bandage, curtain, tablecloth, sofa fabric",
+    "tarp, tarpaulin, sisal, bandage, curtain, tablecloth, sofa fabric, velvet, corduroy, "
+    " polyester, nylon, flannel, satin fabric, cheesecloth",
     "blue denim fabric",
 )
 def fabric(space: Space, description: Description) -> Surface:

@@ -232,8 +232,8 @@ def stained_glass(space: Space, description: Description) -> Surface:
 
 @family(
     "mesh",
-    "perforated metal, perforated, metal mesh, mesh, metal grate, grating, grille, grill, speaker grille, "
-    "perforated steel, metal grid, metal grating, vent, perforated sheet, strainer, drain",
+    "perforated metal, perforated, metal mesh, mesh, metal grate, grating, grate, grille, grill, speaker grille, "
+    "perforated steel, metal grid, metal grating, vent, perforated sheet, strainer, drain, sieve, colander",
     "worn perforated metal",
     native=NATIVE,
 )
@@ -271,3 +271,39 @@ def mesh(space: Space, description: Description) -> Surface:
         space, colour.astype(np.float32), height, np.clip(roughness, 0.1, 1), sheet * (1 - 0.5 * grime), 1 - sheet,
         np.maximum(outside, 0),
     )  # fmt: skip
+
+
+@family(
+    "plastic",
+    "plastic, rubber, vinyl, silicone, moulded plastic, molded plastic, acrylic, polymer, pvc, resin, bakelite, "
+    "rubber mat, rubber floor, linoleum",
+    "worn yellow plastic",
+)
+def plastic(space: Space, description: Description) -> Surface:
+    """Injection-moulded plastic: the eroded grain of the mould, sink marks, rubbed to a shine where it was touched."""
+    unit = description.size
+    rubber = any(word in text for text in description.understood for word in ("rubber", "silicone"))
+    grain = voronoi(
+        space, 88 / unit, "plastic/grain", 0.9, wobble(space, "plastic", 60 / unit, 0.003 * unit, 3)
+    )
+    own = each_in(space, "plastic/own", grain.index, grain.count, 0.4, 1.0)
+    pebble = smoothstep(grain.edge, 0.0, 0.005 * unit) * own
+    fine = noise(space, 130 / unit, "plastic/fine", 2, 0.8)
+    sunk = evened(noise(space, 2.5 / unit, "plastic/sunk", 3, 0.5), space)
+    touched = smoothstep(evened(noise(space, 3.2, "plastic/touched", 5, 0.6), space), -0.3, 1.5)
+    touched = touched * min(0.35 + 0.5 * description.amount("worn", "weathered"), 0.9)
+    depth = (0.0011 if rubber else 0.0008) * unit
+    height = pebble * (1 - 0.6 * touched) * np.float32(depth) + fine * np.float32(0.00009 * unit)
+    height += sunk * np.float32(0.0007)
+    marks = draw(space, "plastic/scuffs", 240, Brush((0.02, 0.14), (0.0006, 0.0022), bend=0.25, lift=0.0))
+    scuff = ((marks.index >= 0) * (1 - np.abs(marks.across))).astype(np.float32) * (0.3 + 0.7 * touched)
+    if description.says("plain"):
+        scuff *= np.float32(0.15)
+    sets = ("2b2b2c", "38393a") if rubber else ("c9a227", "b03a2a", "2f5f9a", "d8d5cc", "3a3c3f", "4a7a4a")
+    base = palette(space, description, "plastic", sets, chroma=0.95)[0]
+    colour = ramp(0.55 + 0.04 * sunk + 0.05 * (pebble - 0.6) + 0.02 * fine, gradient(base, -0.07, 0.05, 5, 3))
+    # Stretched plastic whitens, and dust stays in the grain.
+    colour = mix(colour, flat(shade(base, 0.13, 0.7)), scuff * 0.5)
+    colour *= 1 - 0.16 * (1 - smoothstep(grain.edge, 0.0, 0.002 * unit)) * (1 - touched)
+    roughness = (0.72 if rubber else 0.48) - 0.2 * touched * (0.4 + 0.6 * pebble) + 0.12 * scuff + 0.02 * fine
+    return surface(space, colour.astype(np.float32), height, np.clip(roughness, 0.18, 0.95))

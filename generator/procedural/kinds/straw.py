@@ -22,7 +22,8 @@ _BAMBOO = ("b59a5a a88b4a c2a968", "8f9a4e 7f8c42 a3a95c", "c0a878 b0966a cbb88c
 
 @family(
     "thatch",
-    "thatch, thatched roof, straw, reed, reed roof, straw roof, hay, thatching, straw bale, haystack, palm thatch",
+    "thatch, thatched roof, straw, reed, reed roof, straw roof, hay, thatching, straw bale, haystack, palm thatch, "
+    "thatched, thatched cottage, thatched cottage roof, hay bale",
     "weathered thatched roof",
     upright=True,
 )

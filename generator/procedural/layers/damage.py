@@ -10,11 +10,14 @@ from generator.procedural.colours import rgb
 from generator.procedural.description import Description
 from generator.procedural.noise import noise
 from generator.procedural.registry import layer
-from generator.procedural.shaping import flat, mix, smoothstep
+from generator.procedural.shaping import cover, flat, mix, smoothstep, spread_of
 from generator.procedural.space import uniform
 from generator.procedural.strokes import Brush, draw
 from generator.procedural.surface import Surface
 from generator.procedural.voronoi import voronoi
+
+_ROUGH_GROUND = 0.0015
+"""Deviation of the height, in units, from which on a surface without pieces has crests that can break."""
 
 
 @layer(
@@ -97,6 +100,14 @@ def worn(surface: Surface, description: Description, amount: float) -> None:
         rim = smoothstep(noise(space, 28, "worn/rim", 3, 0.6), 0.9 - 0.5 * amount, 1.9) * near
         bites = np.maximum(bites * 0.6, rim)
         crest = np.maximum(crest, near * smoothstep(rub, 0.4 - 0.6 * amount, 1.8) * 0.7)
+    if surface.edge is None:
+        # What is smooth and whole does not crumble; it goes dull along the ways that hands and feet take.
+        smooth = 1 - min(spread_of(surface.height) / _ROUGH_GROUND, 1.0)
+        bites = bites * np.float32(1 - 0.95 * smooth)
+        dull = cover(rub + 0.3 * noise(space, 24, "worn/dull", 4, 0.65), min(0.4 * amount, 0.8), 0.7)
+        dull *= np.float32(0.7 * smooth)
+        surface.set_roughness(0.62, dull * (1 - 0.6 * surface.metallic))
+        surface.paint(mix(surface.colour, flat(rgb("bdb6ab")), 0.3), dull * 0.55 * (1 - surface.metallic))
     if surface.gap is not None:
         bites *= 1 - surface.gap
         crest *= 1 - surface.gap
