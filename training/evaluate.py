@@ -113,11 +113,11 @@ def report(materials: Materials, weights: Path | None, count: int, tell: Callabl
     return "\n".join(parts)
 
 
-def upscaler_tables() -> str:
+def upscaler_tables(data: Path) -> str:
     """What the upscaler's own evaluation says, or nothing where it has none."""
     if importlib.util.find_spec("training.upscaler") is None or importlib.util.find_spec(_UPSCALER) is None:
         return ""
-    return import_module(_UPSCALER).table()
+    return import_module(_UPSCALER).table(data)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -137,7 +137,7 @@ def main(arguments: list[str] | None = None) -> int:
             if done % 25 == 0:
                 print(f"{done} pictures", file=sys.stderr, flush=True)
 
-        page = report(materials, options.weights, options.count, tell) + upscaler_tables()
+        page = report(materials, options.weights, options.count, tell) + upscaler_tables(options.data)
         sheet = contact_sheet(materials, estimators(options.weights))
     except (OSError, WeightsError) as error:
         print(error, file=sys.stderr)

@@ -238,6 +238,7 @@ def test_whatever_a_plan_says_it_is_read_or_refused(scene: bpy.types.Scene) -> N
     orders = (
         compose.compose_texture(bpy.context, wishes),
         seamless.compose(bpy.context, wishes, photo, False, True),
+        submodule("upscale_order").compose_image(bpy.context, wishes, photo, 2),
     )
     refused = 0
     for order in orders:

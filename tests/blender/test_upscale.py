@@ -12,6 +12,8 @@ import bpy
 import numpy as np
 import pytest
 
+from tests.generator.upscaling.small_networks import network_file
+
 from .conftest import feeding, image_pixels, own_nodes, principled, submodule
 from .test_generate import images_of
 from .test_panels import drawn
@@ -184,6 +186,17 @@ def test_what_cannot_be_done_is_said_in_a_sentence(cube: bpy.types.Object) -> No
     assert "No image named “gone”" in refused(factor="2", image="gone")
     bpy.data.images.new("huge", 4096, 16)
     assert "more than 8192 a side" in refused(factor="4", image="huge")
+
+
+def test_a_model_file_is_used_for_what_it_is_for(bricks: bpy.types.Object, tmp_path: Path) -> None:
+    path = network_file(tmp_path / "mine.safetensors", 3, 2)
+    bpy.context.scene.dtex.upscaler = str(path)
+    enlarge(factor="2")
+    (said,) = [text for text in drawn(width=9000).texts if text.startswith("Made larger")]
+    assert "base colour by mine.safetensors" in said
+    assert "roughness" in said.partition("mine.safetensors")[2]
+    recipe = json.loads(images_of(bricks.active_material)["basecolor"]["dtex_recipe"])
+    assert recipe["request"]["model"] == str(path)
 
 
 def test_a_model_file_that_is_none_is_refused_and_nothing_is_lost(
