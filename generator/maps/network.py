@@ -16,6 +16,9 @@ SHUFFLE = 2
 CHANNELS = {"gain": 3, "offset": 3, "slope": 2, "coarse": 1, "roughness": 1, "metallic": 1, "ao": 1}
 """What the network gives, in this order, see `generator.maps.seeing`."""
 
+_FAINTEST = 0.02
+"""Contrast below this, in sRGB, is not amplified to full strength: it is noise."""
+
 _MOST_LEVELS = 6
 _WIDEST = 1024
 _MOST_BLOCKS = 16
@@ -55,6 +58,7 @@ class Plan:
 
         widths = self.widths
         convolution("stem", 3 * SHUFFLE**2, widths[0])
+        convolution("light", 6, widths[0], 1)
         for level in range(len(widths) - 1):
             block(f"down{level}", widths[level])
             convolution(f"fit{level}", widths[level], widths[level + 1])
@@ -89,8 +93,9 @@ def plan_of(weights: Weights) -> Plan:
 def see(operations: Operations, weights: Mapping[str, FloatArray], plan: Plan, picture: Field) -> Field:
     """Pictures ``(B, 3, H, W)``, sRGB in [0, 1], to `CHANNELS` ``(B, 12, H, W)``, as the network puts them.
 
-    Nothing in it is normalised by the picture, so that light and dark are seen; one mean over the whole torus tells
-    each place what material it is a part of.
+    What it looks at is the picture's contrast, brought to one strength, beside its mean colour and how strong the
+    contrast was: grain and joints are faint against the difference between one picture's colour and another's. Those
+    means, and one of features, are taken over the whole torus, so that no roll changes them.
     """
 
     def convolve(name: str, field: Field) -> Field:
@@ -100,7 +105,11 @@ def see(operations: Operations, weights: Mapping[str, FloatArray], plan: Plan, p
         return field + convolve(f"{name}.b", operations.leaky(convolve(f"{name}.a", operations.leaky(field))))
 
     levels = len(plan.widths) - 1
-    field = convolve("stem", operations.unshuffle(picture * 2 - 1, SHUFFLE))
+    mean = operations.everywhere(picture)
+    centred = picture - mean
+    strength = (operations.everywhere(centred * centred) + _FAINTEST**2) ** 0.5
+    field = convolve("stem", operations.unshuffle(centred / strength, SHUFFLE))
+    field = field + convolve("light", operations.concatenate([mean * 2 - 1, strength * 4]))
     kept = []
     for level in range(levels):
         field = block(f"down{level}", field)

@@ -37,14 +37,14 @@ SIZES = ((128, 8), (128, 8), (256, 3))
 
 
 def start(plan: Plan, seed: int) -> dict[str, Tensor]:
-    """Random weights: He's, with the second half of each block and the head small, so that all begins near nothing."""
+    """Random weights: He's, with the second half of each block and the head smaller, so that all begins calmly."""
     random = torch.Generator().manual_seed(seed)
     made = {}
     for name, shape in plan.shapes().items():
         if name.endswith("bias"):
             made[name] = torch.zeros(shape)
             continue
-        gain = 0.1 if name == "head.weight" or name.endswith(".b.weight") else 1.0
+        gain = 0.4 if name == "head.weight" or name.endswith(".b.weight") else 1.0
         deviation = gain * math.sqrt(2 / math.prod(shape[1:]))
         made[name] = torch.randn(shape, generator=random) * deviation
     return made

@@ -24,12 +24,12 @@ def surface_of(sample: Sample, size: int | None = None) -> Surfaces:
         return torch.from_numpy(np.ascontiguousarray(planes))[None]
 
     side = min(maps["height"].shape)
-    colour, height = to_linear(field("basecolor")), field("height") * (sample.entry.relief * side)
-    fields = {"colour": colour, "height": height, **{k: field(k) for k in ("roughness", "metallic", "ao")}}
     factor = 1 if size is None else max(1, side // size)
+    fields = {name: field(name) for name in ("basecolor", "height", "roughness", "metallic", "ao")}
     if factor > 1:
         fields = {name: torch.nn.functional.avg_pool2d(value, factor) for name, value in fields.items()}
-        fields["height"] = fields["height"] / factor
+    fields["colour"] = to_linear(fields.pop("basecolor"))
+    fields["height"] *= sample.entry.relief * side / factor
     return finished(fields)
 
 
