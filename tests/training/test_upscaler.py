@@ -16,7 +16,7 @@ from training.dataset import Materials, build  # noqa: E402
 from training.loop import Settings  # noqa: E402
 from training.upscaler.__main__ import run  # noqa: E402
 from training.upscaler.degrading import KERNELS, shrink  # noqa: E402
-from training.upscaler.evaluation import psnr, spectral_distance, table  # noqa: E402
+from training.upscaler.evaluation import psnr, spectral_distance, table, write_cards  # noqa: E402
 from training.upscaler.losses import losses  # noqa: E402
 from training.upscaler.samples import Draw  # noqa: E402
 
@@ -112,6 +112,11 @@ def test_the_table_compares_every_way_that_there_is(data: Path, tmp_path: Path) 
     assert "| base colour | 4 | network x2 twice |" in page
     assert "| height | 4 | Lanczos |" in page
     assert "| height | 4 | network" not in page, "there is none for data"
+    (card,) = write_cards(data / f"held-out-{SIZE}", tmp_path, 2)
+    assert card.name == "upscaler-colour-x2.md"
+    text = card.read_text()
+    assert "8 procedural materials of 32 pixels" in text
+    assert "| base colour | 2 | network |" in text
 
 
 def test_materials_that_are_too_small_are_refused(data: Path, tmp_path: Path) -> None:

@@ -127,13 +127,17 @@ def table(
         f"{min(count, len(materials))} materials of {materials.size} pixels, of families that no network has seen, "
         f"made smaller ({' and '.join(KERNELS)}), rounded to 8 bits and made larger again. PSNR: more is better. "
         "Spectral distance: by how many dB the strength of each frequency is missed; less is better.\n",
-        "| map | factor | way | PSNR (dB) | spectral distance (dB) |",
-        "|---|---|---|---|---|",
+        *_rows(scores),
     ]
-    for (name, factor, way), rows in scores.items():
-        lines.append(f"| {name} | {factor} | {way} | {_mean(rows, 1):.2f} | {_mean(rows, 2):.2f} |")
     lines += ["", "Base colour by family, PSNR / spectral distance:\n"]
     return "\n".join([*lines, *_by_family(scores)]) + "\n"
+
+
+def _rows(scores: Scores) -> list[str]:
+    lines = ["| map | factor | way | PSNR (dB) | spectral distance (dB) |", "|---|---|---|---|---|"]
+    for (name, factor, way), rows in scores.items():
+        lines.append(f"| {name} | {factor} | {way} | {_mean(rows, 1):.2f} | {_mean(rows, 2):.2f} |")
+    return lines
 
 
 def _by_family(scores: Scores) -> list[str]:
@@ -153,6 +157,43 @@ def _mean(rows: list[tuple[str, float, float]], place: int) -> float:
     return float(np.mean([row[place] for row in rows]))  # type: ignore[arg-type]
 
 
+def write_cards(
+    data: Path, weights: Path, count: int, tell: Callable[[int], None] = lambda _done: None
+) -> list[Path]:
+    """A model card beside each network in the folder: what it is, what it learnt from, and the figures."""
+    materials, written = Materials(data), []
+    for kind in (COLOUR, DATA):
+        for factor in FACTORS:
+            path = weights / f"upscaler-{kind}-x{factor}.safetensors"
+            if path.is_file():
+                rows = _rows(measure(materials, weights, kind, factor, count, tell))
+                about = read_weights(path).metadata
+                card = path.with_suffix(".md")
+                card.write_text("\n".join([*_about(path.stem, kind, about), *rows]) + "\n", encoding="utf-8")
+                written.append(card)
+    return written
+
+
+def _about(name: str, kind: str, about: dict[str, str]) -> list[str]:
+    what = (
+        "base colours (three channels, sRGB)" if kind == COLOUR else "every other map, one channel at a time"
+    )
+    families = about.get("families", "").split()
+    return [
+        f"# {name}\n",
+        f"Makes textures {about.get('scale')} times as large: {what}. SRVGGNetCompact with {about.get('features')} "
+        f"features and {about.get('depth')} convolutions, {int(about.get('parameters', 0)):,} parameters in 16 bits; "
+        "run on a torus, so that what tiled still tiles. Any program that uses spandrel loads it.\n",
+        f"Trained from nothing on {about.get('materials')} procedural materials of {about.get('size')} pixels made by "
+        f"Dream Textures itself, so that no picture of anybody's is in it; {about.get('step')} steps, "
+        f"{about.get('hours')} hours on the processor of a small machine. Families: {', '.join(families)}. "
+        "Made again by `python -m training.upscaler`. Licence: GPL-3.0-or-later, as the rest.\n",
+        "It adds the detail that such textures mostly have at that place. It does not know what was there, and is not "
+        "for pictures of people or of writing.\n",
+        "Measured on families that it has never seen, made smaller, rounded to 8 bits and made larger again:\n",
+    ]
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command line; 1 when there is nothing to measure on."""
     parser = argparse.ArgumentParser(
@@ -162,6 +203,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, default=Path("training/out/data/held-out-256"))
     parser.add_argument("--weights", type=Path, default=FOLDER, help="the folder with upscaler-*.safetensors")
     parser.add_argument("--count", type=int, default=42, help="how many materials")
+    parser.add_argument("--cards", action="store_true", help="write a model card beside each network instead")
     options = parser.parse_args(arguments)
 
     def tell(done: int) -> None:
@@ -169,6 +211,9 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{done} materials", file=sys.stderr, flush=True)
 
     try:
+        if options.cards:
+            print(*write_cards(options.data, options.weights, options.count, tell), sep="\n")
+            return 0
         print(table(options.data, options.weights, options.count, tell))
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
