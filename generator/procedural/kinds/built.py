@@ -30,7 +30,7 @@ from generator.procedural.voronoi import voronoi
 def concrete(space: Space, description: Description) -> Surface:
     """Cast concrete: clouds of cement milk, blow holes, aggregate that shows through, faint marks of the form."""
     unit = description.size
-    clouds = noise(space, 2.2, "concrete/clouds", 7, 0.62)
+    clouds = noise(space, 2.2 / unit, "concrete/clouds", 7, 0.62)
     blotch = noise(space, 6 / unit, "concrete/blotch", 6, 0.6)
     fine = noise(space, 60 / unit, "concrete/fine", 4, 0.75)
     base = palette(space, description, "concrete", ("9d9a94", "a7a39b", "8b8a87", "aba69a"), chroma=0.5)[0]

@@ -67,7 +67,7 @@ def cork(space: Space, description: Description) -> Surface:
 @family(
     "paper",
     "paper, cardboard, crumpled paper, parchment, kraft paper, wrapping paper, papyrus, creased paper, newspaper, "
-    "old paper, brown paper, corrugated cardboard, wallpaper, paper bag, scroll, book page, map paper",
+    "brown paper, corrugated cardboard, wallpaper, paper bag, scroll, book page, map paper",
     "old crumpled paper",
 )
 def paper(space: Space, description: Description) -> Surface:
@@ -114,6 +114,10 @@ def paper(space: Space, description: Description) -> Surface:
     age = description.amount("weathered", "worn", "dirty")
     fox = smoothstep(noise(space, 6 / unit, "paper/fox", 6, 0.66), 1.0 - 0.5 * min(age, 1), 2.4)
     colour = mix(colour, colour * flat((0.86, 0.73, 0.55)), np.clip(fox * (0.25 + 0.6 * age), 0, 0.9))
+    # All of it yellows, most where light and air came in.
+    colour *= 1 - np.float32(min(age, 1.5)) * flat((0.05, 0.1, 0.19)) * (
+        0.7 + 0.3 * smoothstep(clouds, -1.0, 1.0)
+    )
     roughness = 0.82 + 0.04 * fibre + 0.06 * creases
     return surface(space, colour, height, np.clip(roughness, 0.5, 1))
 
@@ -294,7 +298,7 @@ def plastic(space: Space, description: Description) -> Surface:
     touched = touched * min(0.35 + 0.5 * description.amount("worn", "weathered"), 0.9)
     depth = (0.0011 if rubber else 0.0008) * unit
     height = pebble * (1 - 0.6 * touched) * np.float32(depth) + fine * np.float32(0.00009 * unit)
-    height += sunk * np.float32(0.0007)
+    height += sunk * np.float32(0.0003 * unit)
     marks = draw(space, "plastic/scuffs", 240, Brush((0.02, 0.14), (0.0006, 0.0022), bend=0.25, lift=0.0))
     scuff = ((marks.index >= 0) * (1 - np.abs(marks.across))).astype(np.float32) * (0.3 + 0.7 * touched)
     if description.says("plain"):

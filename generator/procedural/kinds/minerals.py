@@ -10,7 +10,7 @@ from generator.procedural.colours import rgb, scatter, shade
 from generator.procedural.description import Description
 from generator.procedural.kinds.common import each_in, tilt, wobble
 from generator.procedural.noise import blur, noise, ridges
-from generator.procedural.palette import gradient, palette
+from generator.procedural.palette import gradient, palette, toned
 from generator.procedural.registry import family
 from generator.procedural.shaping import flat, lookup, mix, ramp, smoothstep
 from generator.procedural.space import Space
@@ -78,7 +78,7 @@ def marble(space: Space, description: Description) -> Surface:
     """Polished marble: clouded ground, veins that swell, fork and heal, finer ones between."""
     unit = description.size
     own = _MARBLES[space.choose("marble/set", len(_MARBLES))].split()
-    ground, vein, second = (rgb(text) for text in own)
+    ground, vein, second = (toned(description, rgb(text)) for text in own)
     if description.colours:
         ground = palette(space, description, "marble", _MARBLES, chroma=0.55)[0]
         light = float(ground.mean()) > 0.45

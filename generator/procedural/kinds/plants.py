@@ -12,7 +12,7 @@ from generator.procedural.colours import rgb, scatter
 from generator.procedural.description import Description
 from generator.procedural.kinds.common import bevel, wobble
 from generator.procedural.noise import noise
-from generator.procedural.palette import gradient, palette
+from generator.procedural.palette import gradient, palette, toned
 from generator.procedural.registry import family
 from generator.procedural.shaping import flat, lookup, mix, ramp, smoothstep
 from generator.procedural.space import Space
@@ -137,7 +137,7 @@ def leaves(space: Space, description: Description) -> Surface:
     if description.colours:
         bases = palette(space, description, "leaves", (_LEAVES,), 0.85)
     else:
-        bases = np.stack([rgb(text) for text in _LEAVES.split()])
+        bases = toned(description, np.stack([rgb(text) for text in _LEAVES.split()]))
     number = np.maximum(fallen.index, 0)
     colour = lookup(scatter(space, "leaves/tint", bases, count, 0.04, 0.15, 7), number)
     rib = 1 - smoothstep(np.abs(fallen.across), 0.02, 0.09)

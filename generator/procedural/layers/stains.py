@@ -150,11 +150,27 @@ def weathered(surface: Surface, description: Description, amount: float) -> None
         surface.colour * flat((0.62, 0.6, 0.56)),
         np.clip(grime * 0.55 * amount, 0, 0.8) * (1 - 0.6 * surface.metallic),
     )
+    _tarnished(surface, amount)
     erode = noise(space, 40, "weather/erode", 4, 0.65)
-    surface.height += np.minimum(erode, 0.3) * np.float32(0.0006 * min(amount, 1.5))
+    worn_away = np.float32(0.0006 * min(amount, 1.5)) * (1 - 0.8 * surface.metallic)
+    surface.height += np.minimum(erode, 0.3) * worn_away
     surface.set_roughness(
         0.85, np.clip((0.35 + 0.2 * sun) * np.float32(amount), 0, 0.8) * (1 - 0.6 * surface.metallic)
     )
+
+
+def _tarnished(surface: Surface, amount: float) -> None:
+    """Bare metal grows a dull, darker skin, in clouds, from the hollows."""
+    if float(surface.metallic[::8, ::8].mean()) < 0.02:
+        return
+    space = surface.space
+    clouds = evened(noise(space, 4, "weather/tarnish", 6, 0.64), space) + 0.4 * surface.cavity(0.012)
+    skin = (
+        smoothstep(clouds + 0.25 * noise(space, 45, "weather/specks", 3, 0.7), -0.7, 1.5) * surface.metallic
+    )
+    skin *= np.float32(min(0.75 * amount, 0.95))
+    surface.paint(surface.colour * flat((0.6, 0.57, 0.53)), skin * 0.8)
+    surface.set_roughness(0.62, skin * 0.8)
 
 
 def _rained(surface: Surface, amount: float) -> None:
