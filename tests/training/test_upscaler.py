@@ -11,10 +11,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from generator.networks import read_weights  # noqa: E402
-from generator.upscaling.compact import Shape, read_shape  # noqa: E402
+from generator.networks.torch_operations import TorchOperations  # noqa: E402
+from generator.upscaling.compact import Shape, apply, read_shape  # noqa: E402
 from training.dataset import Materials, build  # noqa: E402
 from training.loop import Settings  # noqa: E402
 from training.upscaler.__main__ import run  # noqa: E402
+from training.upscaler.beginning import begin  # noqa: E402
 from training.upscaler.degrading import KERNELS, shrink  # noqa: E402
 from training.upscaler.evaluation import psnr, spectral_distance, table, write_cards  # noqa: E402
 from training.upscaler.losses import losses  # noqa: E402
@@ -67,6 +69,38 @@ def test_the_loss_is_nothing_for_the_truth_and_sees_both_faults() -> None:
     assert float(moved["spectrum"]) < 1e-6, "a place makes no difference to a spectrum"
     soft = losses(truth.mean((-2, -1), keepdim=True).expand_as(truth), truth)
     assert float(soft["spectrum"]) > 1e-3
+
+
+@pytest.mark.parametrize("shape", [Shape(3, 32, 4, 2), Shape(1, 12, 2, 4), Shape(3, 27, 5, 4)])
+def test_it_begins_as_the_cubic_filter(shape: Shape) -> None:
+    rng = np.random.default_rng(0)
+    picture = torch.from_numpy(rng.random((1, shape.channels, 12, 16), dtype=np.float32))
+    made = apply(TorchOperations(), begin(shape, 0), shape, picture)
+    # torch's own has a = -0.75; the weights of the filter here are written out anew.
+    expected = _enlarged(picture.numpy(), shape.scale)
+    assert np.abs(made.numpy() - expected).max() < 1e-5
+
+
+def _enlarged(picture: np.ndarray, scale: int) -> np.ndarray:
+    """Catmull and Rom's spline through the pixels, along one axis after the other."""
+    for axis in (-2, -1):
+        parts = []
+        for place in range(scale):
+            share = (place + 0.5) / scale - 0.5
+            base, t = (-1, share + 1) if share < 0 else (0, share)
+            p = [np.roll(picture, -(base + step), axis) for step in (-1, 0, 1, 2)]
+            slope = (p[2] - p[0]) / 2, (p[3] - p[1]) / 2
+            parts.append(
+                (2 * t**3 - 3 * t**2 + 1) * p[1]
+                + (t**3 - 2 * t**2 + t) * slope[0]
+                + (3 * t**2 - 2 * t**3) * p[2]
+                + (t**3 - t**2) * slope[1]
+            )
+        stacked = np.stack(parts, axis=picture.ndim + axis + 1)
+        size = list(picture.shape)
+        size[axis] *= scale
+        picture = stacked.reshape(size)
+    return picture
 
 
 def test_it_learns_and_gives_a_file_that_the_product_reads(data: Path, tmp_path: Path) -> None:

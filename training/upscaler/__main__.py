@@ -24,27 +24,13 @@ from generator.upscaling.compact import Shape, apply, sizes
 from training.checkpoints import export
 from training.dataset import Materials
 from training.loop import Settings, train
+from training.upscaler.beginning import begin
 from training.upscaler.losses import SPECTRAL, losses
 from training.upscaler.samples import KINDS, Draw
 
 FEATURES, DEPTH = 48, 12
 SIDE, COUNT = 64, 8
 """Pixels of the small pictures and how many of them make a batch."""
-
-
-def start(shape: Shape, seed: int) -> dict[str, Tensor]:
-    """Random weights (He's), the last layer near nothing: at first each pixel is only repeated."""
-    random = torch.Generator().manual_seed(seed)
-    made = {}
-    for name, size in sizes(shape).items():
-        if name.endswith("bias"):
-            made[name] = torch.zeros(size)
-        elif len(size) == 1:
-            made[name] = torch.full(size, 0.2)
-        else:
-            gain = 0.1 if name == f"body.{2 * shape.depth - 2}.weight" else 1.0
-            made[name] = torch.randn(size, generator=random) * (gain * math.sqrt(2 / math.prod(size[1:])))
-    return made
 
 
 def run(
@@ -75,7 +61,7 @@ def run(
         return losses(apply(operations, weights, shape, small), truth, margin, spectral)
 
     name = f"upscaler-{kind}-x{shape.scale}"
-    weights, step, seconds = train(start(shape, seed), step_losses, settings, out / name, minutes)
+    weights, step, seconds = train(begin(shape, seed), step_losses, settings, out / name, minutes)
     made = out / f"{name}.safetensors"
     about = {
         "architecture": "SRVGGNetCompact",
