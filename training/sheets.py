@@ -27,7 +27,7 @@ from training.page import page
 from training.sheet_prompts import prompts_of
 
 LIT, THUMBNAIL, GAP, CAPTION, MARGIN = 248, 121, 6, 22, 12
-LARGEST_FILE = 118_000
+LARGEST_FILE = 100_000
 """Bytes of one sheet, so that all of them stay small enough to keep beside the code."""
 
 _PAPER, _INK, _FAINT = (24, 25, 27), (226, 227, 230), (140, 143, 150)

@@ -99,5 +99,10 @@ def build(name: str, space: Space, description: Description) -> Surface:
 
 def apply(name: str, surface: Surface, description: Description, amount: float) -> None:
     """Put one modifier over the surface."""
+    maps = ("colour", "height", "roughness", "metallic")
+    before = {key: getattr(surface, key).copy() for key in maps} if surface.void is not None else {}
     _layers[name][1](surface, description, amount)
+    for key, old in before.items():
+        new = getattr(surface, key)
+        new += (old - new) * surface.void
     surface.settle()

@@ -26,6 +26,7 @@ class Surface:
     ``core`` is the colour ``(3,)`` of the metal under a coat of paint, where there is one. ``iron`` is 1 on nails,
     rivets and open scratches, from which rust runs. ``upright`` says that the material stands as a wall does, so that
     water runs down over it; ``fibrous`` that its fibres run down the picture, so that it splits along them.
+    ``void`` is 1 in holes right through the material, where nothing can lie.
     """
 
     space: Space
@@ -41,6 +42,7 @@ class Surface:
     iron: FloatArray | None = None
     upright: bool = False
     fibrous: bool = False
+    void: FloatArray | None = None
     _cavities: dict[float, FloatArray] = field(default_factory=dict)
 
     def cavity(self, sigma: float) -> FloatArray:

@@ -174,17 +174,17 @@ def fur(space: Space, description: Description) -> Surface:
     """Guard hairs over a soft undercoat, combed one way and parted into locks."""
     unit = description.size * (0.65 if description.says("short") else 1.0)
     lean = np.float32(space.pick("fur/lean", 1.25, 1.9))
-    spread = (float(lean) - 0.5, float(lean) + 0.5)
+    spread = (float(lean) - 0.4, float(lean) + 0.4)
     lock = Brush(
-        (0.09 * unit, 0.19 * unit), (0.016 * unit, 0.034 * unit), spread, bend=0.5, belly=0.25, lift=0.55
+        (0.09 * unit, 0.19 * unit), (0.008 * unit, 0.017 * unit), spread, bend=0.5, belly=0.25, lift=0.55
     )
-    tufts = draw(space, "fur/locks", 1500 / unit**2, lock)
+    tufts = draw(space, "fur/locks", 4200 / unit**2, lock)
     hairs = draw(space, "fur/guard", 3600 / unit**2,
                  Brush((0.06 * unit, 0.13 * unit), (0.0016 * unit, 0.003 * unit), spread, 0.5, 0.3))  # fmt: skip
     number = np.maximum(tufts.index, 0) % 4093
     there = (tufts.index >= 0).astype(np.float32)
     # Hairs of a lock lie beside each other and meet at its tip.
-    strand = tufts.across * np.float32(4.2) + each_in(space, "fur/phase", number, 4093, 0, 7)
+    strand = tufts.across * np.float32(2.2) + each_in(space, "fur/phase", number, 4093, 0, 7)
     fine = np.sin(np.float32(2 * np.pi) * strand) * 0.5 + 0.5 * np.sin(
         np.float32(4.3 * np.pi) * strand + 2 * tufts.along
     )
@@ -193,9 +193,11 @@ def fur(space: Space, description: Description) -> Surface:
     # Drawn a pixel wide at least; thinner hairs must weigh less, or small pictures would be paler.
     single = (single * min(1.0, 0.0023 * unit / space.pixel)).astype(np.float32)
     height = (
-        there * (tufts.height * 0.012 + body * 0.0035 + fine * 0.0005).astype(np.float32) * np.float32(unit)
+        there * (tufts.height * 0.01 + body * 0.0018 + fine * 0.0004).astype(np.float32) * np.float32(unit)
     )
-    height += single * np.float32(0.0014 * unit)
+    height += single * np.float32(0.001 * unit)
+    parting = evened(noise(space, 7 / unit, "fur/parting", 4, 0.55, (1.0, 2.0)), space)
+    height += parting * np.float32(0.0035 * unit)
     bases = palette(space, description, "fur", _FURS, chroma=0.75)
     colour = lookup(scatter(space, "fur/tint", bases, 4093, 0.035, 0.12, 5), number)
     # A hair is dark at its root, strongest in the middle and pale at the tip.
@@ -205,6 +207,6 @@ def fur(space: Space, description: Description) -> Surface:
     colour = mix(flat(shade(bases[0], -0.2)), colour, there)
     colour = mix(colour, flat(shade(bases[-1], 0.07)), single * 0.55)
     patch = evened(noise(space, 3, "fur/patch", 4, 0.6), space)
-    colour *= 1 + 0.06 * patch
+    colour *= 1 + 0.06 * patch + 0.09 * parting
     roughness = 0.66 - 0.08 * body * there + 0.04 * patch + 0.03 * fine
     return surface(space, np.clip(colour, 0, 1).astype(np.float32), height, np.clip(roughness, 0.4, 1))

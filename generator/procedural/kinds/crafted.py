@@ -271,10 +271,12 @@ def mesh(space: Space, description: Description) -> Surface:
     behind = flat(rgb("171819")) * (1 + 0.15 * noise(space, 9, "mesh/behind", 4))
     colour = mix(behind, colour, sheet)
     roughness = mix(np.full(space.shape, 0.95, np.float32), roughness + 0.25 * grime, sheet)
-    return surface(
+    out = surface(
         space, colour.astype(np.float32), height, np.clip(roughness, 0.1, 1), sheet * (1 - 0.5 * grime), 1 - sheet,
         np.maximum(outside, 0),
     )  # fmt: skip
+    out.void = 1 - sheet
+    return out
 
 
 @family(

@@ -62,7 +62,9 @@ def sand(space: Space, description: Description) -> Surface:
     colour = mix(colour, flat(shade(base, -0.22, 0.6)), coarse * 0.55)
     bright = smoothstep(noise(space, 130, "sand/bright", 2, 0.9), 1.8, 2.6)
     colour = mix(colour, flat(rgb("ece4d2")), bright * 0.5)
-    return surface(space, colour, height, np.clip(0.87 + 0.03 * grains + 0.025 * dents - 0.12 * bright, 0.5, 1))
+    return surface(
+        space, colour, height, np.clip(0.87 + 0.03 * grains + 0.025 * dents - 0.12 * bright, 0.5, 1)
+    )
 
 
 @family(

@@ -113,3 +113,16 @@ def test_the_bricks_of_a_picture_are_told_apart() -> None:
 def test_a_picture_without_joints_has_no_pieces() -> None:
     assert pieces_between(np.zeros((64, 64), np.float32)) is None
     assert pieces_between(np.ones((64, 64), np.float32)) is None
+
+
+@pytest.mark.parametrize("layer", ["rusty", "snowy", "painted", "mossy"])
+def test_nothing_lies_in_a_hole(layer: str) -> None:
+    space = Space(SIZE, SIZE, 2)
+    sheet = build("mesh", space, Description("mesh"))
+    assert sheet.void is not None
+    hole = sheet.void > 0.99
+    before = sheet.colour.copy()
+    apply(layer, sheet, Description("mesh"), 1.2)
+    assert hole.mean() > 0.1
+    assert np.abs(sheet.colour - before)[:, hole].max() < 1e-5
+    assert np.abs(sheet.colour - before)[:, ~hole].mean() > 0.02
