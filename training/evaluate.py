@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -30,7 +30,8 @@ from generator.networks import WeightsError, read_weights, shipped_weights
 from generator.pixels import to_uint8
 from training.dataset import Materials
 from training.lighting import Surfaces, random_lights, render, to_srgb
-from training.maps.evaluation import Estimator, measure, pictures, shares_table, table, to_surface
+from training.maps.card import card
+from training.maps.evaluation import Estimator, Row, measure, pictures, shares_table, table, to_surface
 
 _UPSCALER = "training.upscaler.evaluation"
 Bytes = npt.NDArray[np.uint8]
@@ -85,9 +86,8 @@ def _thumb(picture: FloatArray) -> Bytes:
     return np.asarray(Image.fromarray(to_uint8(picture)).resize((_THUMB, _THUMB), Image.Resampling.LANCZOS))
 
 
-def report(materials: Materials, weights: Path | None, count: int, tell: Callable[[int], None]) -> str:
+def report(materials: Materials, weights: Path | None, rows: Sequence[Row], count: int) -> str:
     """The page with all tables, in Markdown."""
-    rows = measure(materials, estimators(weights), count, tell)
     families = ", ".join(sorted({entry.family for entry in materials.entries}))
     parts = [
         "# How good the estimated maps are\n",
@@ -129,6 +129,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--out", type=Path, default=Path("docs"), help="the folder for the page and the sheet"
     )
+    parser.add_argument("--card", action="store_true", help="write the model card beside the weights as well")
     options = parser.parse_args(arguments)
     try:
         materials = Materials(options.data)
@@ -137,7 +138,8 @@ def main(arguments: list[str] | None = None) -> int:
             if done % 25 == 0:
                 print(f"{done} pictures", file=sys.stderr, flush=True)
 
-        page = report(materials, options.weights, options.count, tell) + upscaler_tables(options.data)
+        rows = measure(materials, estimators(options.weights), options.count, tell)
+        page = report(materials, options.weights, rows, options.count) + upscaler_tables(options.data)
         sheet = contact_sheet(materials, estimators(options.weights))
     except (OSError, WeightsError) as error:
         print(error, file=sys.stderr)
@@ -145,6 +147,10 @@ def main(arguments: list[str] | None = None) -> int:
     (options.out / "images").mkdir(parents=True, exist_ok=True)
     (options.out / "maps-evaluation.md").write_text(page, encoding="utf-8")
     sheet.save(options.out / "images" / "maps_evaluation.jpg", quality=85)
+    if options.card and options.weights is not None:
+        about = read_weights(options.weights).metadata
+        measured = min(options.count, len(materials))
+        options.weights.with_suffix(".md").write_text(card(about, table(rows), measured), encoding="utf-8")
     print(page)
     return 0
 

@@ -26,7 +26,7 @@ class Settings:
     steps: int = 16_000
     rate: float = 1.5e-3
     least_rate: float = 1e-5
-    warm_up: int = 200
+    warm_up: int = 100
     decay: float = 1e-4
     average: float = 0.998
     clip: float = 1.0

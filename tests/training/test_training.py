@@ -127,11 +127,16 @@ def test_the_evaluation_finds_no_error_in_the_truth_and_some_in_everything_else(
 
 
 def test_one_command_prints_the_table_and_draws_the_sheet(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(evaluate, "upscaler_tables", lambda folder: f"\nof {folder.name}\n")
     weights = run(data, tmp_path / "run", SMALL, Settings(steps=1), 60, sizes=SIZES)
     arguments = ["--data", str(data), "--count", "2", "--weights", str(weights), "--out", str(tmp_path)]
+    arguments.append("--card")
     assert evaluate.main(arguments) == 0
     page = (tmp_path / "maps-evaluation.md").read_text()
     assert page.strip() in capsys.readouterr().out
+    assert page.endswith(f"of {data.name}\n")
     assert "network / analysis" in page and "normal, degrees" in page
+    card = weights.with_suffix(".md").read_text()
+    assert "28 procedural materials" in card and "normal, degrees" in card and "cobblestone" in card

@@ -37,14 +37,15 @@ SIZES = ((128, 8), (128, 8), (256, 3))
 
 
 def start(plan: Plan, seed: int) -> dict[str, Tensor]:
-    """Random weights: He's, with the second half of each block and the head smaller, so that all begins calmly."""
+    """Random weights: He's, but smaller in the second half of each block and much smaller in the head."""
     random = torch.Generator().manual_seed(seed)
     made = {}
     for name, shape in plan.shapes().items():
         if name.endswith("bias"):
             made[name] = torch.zeros(shape)
             continue
-        gain = 0.4 if name == "head.weight" or name.endswith(".b.weight") else 1.0
+        # At first the base colour is the picture itself, the surface plane and everything else in the middle.
+        gain = 0.03 if name == "head.weight" else 0.4 if name.endswith(".b.weight") else 1.0
         deviation = gain * math.sqrt(2 / math.prod(shape[1:]))
         made[name] = torch.randn(shape, generator=random) * deviation
     return made

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The estimator's model card: what it is, what it was trained on, and how far off it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from training.dataset import HELD_OUT
+
+
+def card(about: Mapping[str, str], table: str, measured: int) -> str:
+    """The card in Markdown, from the metadata of a file of weights and the table that `training.evaluate` made."""
+    families, count = about.get("families", "").split(), about.get("materials", "?")
+    return f"""# maps
+
+Sees base colour, normal, height, roughness, metallic and ambient occlusion in a picture of a texture. It is the default
+of `dream-textures maps` and makes the maps of every diffusion model's textures.
+
+| | |
+|---|---|
+| kind | a U-Net on the torus, {int(about.get("parameters", "0")):,} parameters, stored in halves |
+| widths, blocks | {about.get("widths", "")}; {about.get("blocks", "")} |
+| trained on | {count} procedural materials of this repository, of {len(families)} families |
+| never trained on | {", ".join(HELD_OUT)} |
+| for | {about.get("step", "?")} steps, {about.get("hours", "?")} hours on processors |
+| licence | GPL-3.0-or-later, as everything here; no picture of anybody else's was used |
+| made again by | `python -m training.dataset --split train --count {count}`, then `python -m training.maps` |
+
+The families it knows: {", ".join(families)}.
+
+## How far off it is
+On {measured} materials of the families that it was never trained on, each in five kinds of light, beside analysis:
+
+{table}
+
+## What it cannot know
+How bright the surface would be in another exposure, how deep a relief is that shows no shading, and what procedural
+materials do not have: print, writing, people, skin.
+"""
