@@ -12,6 +12,8 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ from generator.maps import analyse
 from generator.maps.estimate import NAME
 from generator.maps.network import Plan, plan_of
 from generator.maps.seeing import Network, see_material
+from generator.material import FloatArray, Material
 from generator.networks import Weights, best_operations, read_weights, shipped_weights
 from generator.networks.numpy_operations import NumpyOperations
 
@@ -35,10 +38,10 @@ def main() -> None:
     options = parser.parse_args()
     weights = _weights()
     plan = plan_of(weights)
-    ways = {"analysis": analyse}
+    ways: dict[str, Callable[[FloatArray], Material]] = {"analysis": analyse}
     for operations in {o.name: o for o in (best_operations(), NumpyOperations())}.values():
         network = Network(plan, operations.prepare(weights.tensors), operations)
-        ways[f"network, {operations.name}"] = lambda picture, network=network: see_material(network, picture)
+        ways[f"network, {operations.name}"] = partial(see_material, network)
     print(f"| pixels | {' | '.join(ways)} |\n|---|{'---:|' * len(ways)}")
     for size in options.sizes:
         picture = procedural.generate(procedural.parse("mossy red brick wall"), size, size, 1).basecolor
