@@ -24,7 +24,7 @@ class Settings:
     """What, besides data and network, decides the result. ``average`` is how far the kept weights look back."""
 
     steps: int = 16_000
-    rate: float = 1.5e-3
+    rate: float = 6e-4
     least_rate: float = 1e-5
     warm_up: int = 100
     decay: float = 1e-4

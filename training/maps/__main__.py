@@ -45,7 +45,7 @@ def start(plan: Plan, seed: int) -> dict[str, Tensor]:
             made[name] = torch.zeros(shape)
             continue
         # At first the base colour is the picture itself, the surface plane and everything else in the middle.
-        gain = 0.03 if name == "head.weight" else 0.4 if name.endswith(".b.weight") else 1.0
+        gain = 0.03 if name == "head.weight" else 0.1 if name.endswith(".b.weight") else 1.0
         deviation = gain * math.sqrt(2 / math.prod(shape[1:]))
         made[name] = torch.randn(shape, generator=random) * deviation
     return made

@@ -34,7 +34,8 @@ def losses(raw: Tensor, picture: Tensor, truth: Surfaces, random: torch.Generato
     return {
         "colour": 2.0 * off(colour, to_srgb(truth.colour)),
         "normal": 1.0 * off(seen.normal, truth.normal),
-        "height": 10.0 * off(seen.height, truth.height) / side,
+        # Bounded in its growth, since one steep guess in a broad wave lifts half a picture.
+        "height": torch.log1p(10.0 * (seen.height - truth.height).abs() / side).mean(),
         "roughness": 1.0 * off(seen.roughness, truth.roughness),
         "metallic": 0.5 * off(seen.metallic, truth.metallic),
         "ao": 1.0 * off(seen.ao, truth.ao),
