@@ -221,7 +221,9 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 
 def _add_maker(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--maps-from", choices=MAKERS, help="who makes maps of an image (default: the network, where it is there)"
+        "--maps-from",
+        choices=MAKERS,
+        help="who makes maps of an image (default: the network, where it is there)",
     )
 
 
