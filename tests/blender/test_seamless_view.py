@@ -166,11 +166,12 @@ def test_the_image_editor_offers_it_in_its_panel_and_its_menu(editor: Editor) ->
     editor.space.image = picture("wall.png", photo())
     panel = Recorder()
     submodule("ui.panels")._draw_image(panel, bpy.context.scene.dtex, editor.space)
-    assert panel.operators == ["dtex.make_seamless", "dtex.show_tiled"]
+    larger = ["dtex.upscale: Upscale 2×", "dtex.upscale: Upscale 4×"]
+    assert panel.operators == ["dtex.make_seamless", *larger, "dtex.show_tiled"]
     bpy.context.scene.dtex.model = "folder"
     panel = Recorder()
     submodule("ui.panels")._draw_image(panel, bpy.context.scene.dtex, editor.space)
     assert "dtex.make_seamless: Make Seamless with the Model" in panel.operators
     menu = SimpleNamespace(layout=Recorder())
     submodule("ui.image_editor").draw_menu(menu, editor.context)
-    assert menu.layout.operators == ["dtex.make_seamless", "dtex.show_tiled"]
+    assert menu.layout.operators == ["dtex.make_seamless", *larger, "dtex.show_tiled"]
