@@ -139,6 +139,26 @@ def apply(
     return outcome
 
 
+def bring_one(item: EncodedMap, name: str, file: str, outcome: Outcome, *, pack: bool) -> bpy.types.Image:
+    """One picture as an image of this name: from a new file of that name where it can be saved, else packed."""
+    folder = None if pack else images.texture_folder()
+    path = None
+    if folder is not None:
+        try:
+            path = images.save_file(item.png, file, folder)
+        except images.ImageError as error:
+            outcome.tell([f"{error} The image is packed instead"])
+    return images.add_image(item, name, path)
+
+
+def use_colorspace(image: bpy.types.Image, name: str, outcome: Outcome) -> None:
+    """Give an image the colour space that its original had; one that this Blender lacks is told, and left."""
+    try:
+        image.colorspace_settings.name = name
+    except TypeError:  # it waited on disk, and this Blender has another colour configuration
+        outcome.tell([f"This Blender does not know the colour space “{name}”"])
+
+
 def _bring_images(delivery: Delivery, index: int, outcome: Outcome) -> None:
     maps = delivery.maps(index)
     words = delivery.destination.words

@@ -14,7 +14,7 @@ import bpy
 
 from . import editors, images, naming
 from .compose import Order, Wishes, sent_prompts
-from .delivery import Delivery, Destination, Outcome
+from .delivery import Delivery, Destination, Outcome, bring_one, use_colorspace
 from .encode import EncodedMap, pixels_of
 from .wire import protocol
 
@@ -178,19 +178,9 @@ def _destination(
 
 
 def _bring(item: EncodedMap, place: SeamlessDestination, outcome: Outcome) -> bpy.types.Image:
-    folder = None if place.pack else images.texture_folder()
-    path = None
-    if folder is not None:
-        try:
-            path = images.save_file(item.png, naming.tiled_file(place.words), folder)
-        except images.ImageError as error:
-            outcome.tell([f"{error} The image is packed instead"])
-    image = images.add_image(item, place.name, path)
+    image = bring_one(item, place.name, naming.tiled_file(place.words), outcome, pack=place.pack)
     if place.colorspace:
-        try:
-            image.colorspace_settings.name = place.colorspace
-        except TypeError:  # it waited on disk, and this Blender has another colour configuration
-            outcome.tell([f"This Blender does not know the colour space “{place.colorspace}”"])
+        use_colorspace(image, place.colorspace, outcome)
     image.colorspace_settings.is_data = place.is_data
     image.alpha_mode = place.alpha_mode
     image.use_fake_user = True  # no material uses it, and it must not vanish when the file is saved

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import bpy
 
 from . import editors, images, naming
-from .delivery import Delivery, Destination, Outcome
+from .delivery import Delivery, Destination, Outcome, bring_one, use_colorspace
 from .encode import EncodedMap
 
 
@@ -121,29 +121,21 @@ def _bring_set(
             outcome.tell([f"{error} The images are packed instead"])
     made = images.add_images(maps, place.words, paths)
     for name, image in made.items():
-        _like_before(image, name, place)
+        _like_before(image, name, place, outcome)
     return made
 
 
 def _bring_one(item: EncodedMap, place: UpscaleDestination, outcome: Outcome) -> dict[str, bpy.types.Image]:
-    folder = None if place.pack else images.texture_folder()
-    path = None
-    if folder is not None:
-        try:
-            path = images.save_file(item.png, naming.upscaled_file(place.words), folder)
-        except images.ImageError as error:
-            outcome.tell([f"{error} The image is packed instead"])
-    image = images.add_image(item, place.name, path)
-    _like_before(image, item.map, place)
+    file = naming.upscaled_file(place.words)
+    image = bring_one(item, place.name, file, outcome, pack=place.pack)
+    _like_before(image, item.map, place, outcome)
     return {item.map: image}
 
 
-def _like_before(image: bpy.types.Image, name: str, place: UpscaleDestination) -> None:
+def _like_before(image: bpy.types.Image, name: str, place: UpscaleDestination, outcome: Outcome) -> None:
     space = place.colorspaces.get(name, "")
     if space:
-        try:
-            image.colorspace_settings.name = space
-        except TypeError:  # it waited on disk, and this Blender has another colour configuration
-            image.colorspace_settings.is_data = name != "basecolor"
+        image.colorspace_settings.is_data = name != "basecolor"  # what stays where the name is not known here
+        use_colorspace(image, space, outcome)
     alpha = place.alpha_modes.get(name, "STRAIGHT")
     image.alpha_mode = "STRAIGHT" if alpha == "PREMUL" else alpha
