@@ -139,9 +139,8 @@ def lock(item: Target) -> str:
 def resolve(item: Target) -> list[tuple[str, str]]:
     """Name and version of every package but those of a special index. The same on each Python, or it is an error."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["diffusion"]]
-    held = (ROOT / "requirements" / "generator.txt").read_text(encoding="utf-8").splitlines()
-    held = [line for line in held if not line.startswith(("torch==", "#"))]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["diffusion"], *_lines("spandrel.txt")]
+    held = [line for line in _lines("generator.txt") if not line.startswith("torch==")]
     if item.index:
         wanted = [line for line in wanted if not line.startswith("torch")] + list(TORCH_NEEDS)
     else:
@@ -154,11 +153,18 @@ def resolve(item: Target) -> list[tuple[str, str]]:
     return list(answers[item.pythons[0]])
 
 
+def _lines(name: str) -> list[str]:
+    text = (ROOT / "requirements" / name).read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
 def _compile(
     item: Target, python: str, wanted: Iterable[str], held: Iterable[str]
 ) -> Iterator[tuple[str, str]]:
     with tempfile.TemporaryDirectory() as folder:
-        lists = {"wanted": wanted, "held": held, "left_out": ["torch"] if item.index else []}
+        # Spandrel names torchvision, which no upscaler uses.
+        left_out = ["torchvision", "torch"] if item.index else ["torchvision"]
+        lists = {"wanted": wanted, "held": held, "left_out": left_out}
         paths = {name: Path(folder) / f"{name}.txt" for name in lists}
         for name, content in lists.items():
             paths[name].write_text("\n".join(content) + "\n", encoding="utf-8")
