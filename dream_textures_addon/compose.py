@@ -106,6 +106,7 @@ def compose_texture(context: bpy.types.Context, wishes: Wishes) -> Order:
         count=wishes.count,
         seamless=wishes.seamless,
         maps=tuple(wishes.maps),
+        maps_from=wishes.maps_from,
         source=reference,
         strength=wishes.strength,
         num_inference_steps=wishes.steps,
@@ -127,6 +128,7 @@ def compose_maps(context: bpy.types.Context, wishes: Wishes) -> Order:
         height=max(reference.height, protocol.MIN_SIZE),
         seamless="auto",
         maps=tuple(wishes.maps),
+        maps_from=wishes.maps_from,
         source=reference,
     )
     return Order(request, pixels, _destination(context, wishes, _words("", image)))

@@ -49,6 +49,12 @@ MAP_ITEMS = [
     ("metallic", "Metallic", "Where the surface is bare metal", 32),
 ]
 
+MAKER_ITEMS = [
+    ("auto", "Automatic", "The network, or image analysis where there is none"),
+    ("network", "Network", "A trained network sees the maps and takes the light out of the base colour"),
+    ("analysis", "Image Analysis", "Brightness and grain are measured, and the base colour is the image itself"),
+]
+
 SCHEDULER_ITEMS = [
     ("default", "Model's Own", "The sampler that the model's folder names"),
     ("euler", "Euler", "Plain and dependable"),
@@ -196,6 +202,12 @@ class DTEX_PG_settings(bpy.types.PropertyGroup):
         items=MAP_ITEMS,
         options={"ENUM_FLAG"},
         default=set(protocol.MAPS),
+    )
+    maps_from: EnumProperty(
+        name="Seen by",
+        description="What makes the maps of an image, or of what a diffusion model drew",
+        items=MAKER_ITEMS,
+        default="auto",
     )
     target: EnumProperty(
         name="Material", description="Where the texture goes", items=TARGET_ITEMS, default="active"

@@ -15,7 +15,7 @@ from generator.tileable import tile
 STEPS = 20
 NOTHING_TO_ADD = (
     "The built-in model keeps the source image and adds what the words name, such as moss, cracks, rust, snow, "
-    "water or a colour. These words name none of that, so the image stays as it is."
+    "water or a colour. These words name none of that, so nothing is added to the image."
 )
 PREVIEW_SIZES = (96, 256)
 """Shorter sides of the pictures shown while the real one is being made; they cost a few per cent of a 1024."""

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import EnumProperty, StringProperty
 
 from ..compose import compose_maps
+from ..settings import MAKER_ITEMS
 from ..submission import submit
 
 
@@ -19,6 +20,7 @@ class DTEX_OT_make_maps(bpy.types.Operator):
     bl_options = {"REGISTER"}
 
     source: StringProperty(name="Source", description="The name of an open image", options={"SKIP_SAVE"})
+    maps_from: EnumProperty(name="Seen by", items=MAKER_ITEMS, options={"SKIP_SAVE"})
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Queue the estimation; in background mode, wait for it."""

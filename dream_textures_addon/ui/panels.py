@@ -151,3 +151,6 @@ def _draw_material(layout: bpy.types.UILayout, settings: DTEX_PG_settings) -> No
     column.prop(settings, "use_ao", text="Multiply into Base Color")
     column = body.column(heading="Maps", align=True)
     column.prop(settings, "maps")
+    row = body.row()
+    row.active = settings.source is not None or not settings.uses_builtin
+    row.prop(settings, "maps_from")

@@ -63,7 +63,7 @@ def test_strength_nought_keeps_the_picture(cube: bpy.types.Object, runtime: Any)
     pixels = np.ones((64, 64, 4), np.float32)
     pixels[..., 0], pixels[..., 1] = columns, columns[:, None]
     picture("waves.png", pixels)
-    bpy.ops.dtex.generate(source="waves.png", strength=0.0, width=64, seed=1)
+    bpy.ops.dtex.generate(source="waves.png", strength=0.0, width=64, seed=1, maps_from="analysis")
     image = feeding(principled(cube.active_material).inputs["Base Color"]).image
     assert image.name == "waves_1_basecolor"
     assert np.abs(image_pixels(image)[::-1][..., :3] - pixels[..., :3]).mean() < 0.02
@@ -72,11 +72,24 @@ def test_strength_nought_keeps_the_picture(cube: bpy.types.Object, runtime: Any)
 def test_maps_can_be_made_of_a_picture_as_it_is(cube: bpy.types.Object, runtime: Any) -> None:
     pixels = gradient(48, 64)
     picture("photo.png", pixels)
-    assert bpy.ops.dtex.make_maps(source="photo.png") == {"FINISHED"}
+    assert bpy.ops.dtex.make_maps(source="photo.png", maps_from="analysis") == {"FINISHED"}
     image = feeding(principled(cube.active_material).inputs["Base Color"]).image
     assert tuple(image.size) == (64, 48)
     assert np.abs(image_pixels(image)[::-1][..., :3] - pixels[..., :3]).max() <= 1 / 255
     assert len(runtime.board.latest.image(0)) == 6
+
+
+def test_the_panel_says_who_sees_the_maps(cube: bpy.types.Object, runtime: Any) -> None:
+    picture("photo.png", gradient(48, 64))
+    made = {}
+    for maker in ("network", "analysis"):
+        cube.users_scene[0].dtex.maps_from = maker
+        bpy.ops.dtex.make_maps(source="photo.png")
+        recipes = {result.recipe["maps_from"] for result in runtime.board.latest.results}
+        assert recipes == {maker}
+        image = feeding(principled(cube.active_material).inputs["Base Color"]).image
+        made[maker] = image_pixels(image).copy()
+    assert np.abs(made["network"] - made["analysis"]).max() > 2 / 255, "the network takes the light out"
 
 
 def test_a_source_whose_file_is_missing_is_named(scene: bpy.types.Scene, tmp_path: Path) -> None:

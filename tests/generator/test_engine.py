@@ -116,13 +116,15 @@ def test_words_that_add_nothing_to_a_source_are_said_to(prompt: str, adds: bool)
     events = run(
         replace(BRICKS, prompt=prompt, width=80, height=60, source=reference(pixels)), to_wire(pixels)
     )
-    said = any("stays as it is" in event.message for event in events if isinstance(event, Notice))
+    said = any("nothing is added" in event.message for event in events if isinstance(event, Notice))
     assert said is not adds
 
 
-def test_maps_of_an_image_keep_the_image() -> None:
+def test_maps_of_an_image_by_analysis_keep_the_image() -> None:
     pixels = photo(64, 64)
-    request = Request(task="maps", width=64, height=64, source=reference(pixels), seamless="auto")
+    request = Request(
+        task="maps", width=64, height=64, source=reference(pixels), seamless="auto", maps_from="analysis"
+    )
     events = run(request, to_wire(pixels))
     made = results(events)
     assert np.array_equal(made["basecolor"], pixels)
