@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from generator.maps.bands import FAINTEST, UNITS
 from generator.material import FloatArray
 from generator.networks.operations import Field, Operations
 from generator.networks.weights import Weights, WeightsError
@@ -13,11 +14,17 @@ from generator.networks.weights import Weights, WeightsError
 SHUFFLE = 2
 """The picture is folded by this factor before the first convolution: nothing is computed at its full size."""
 
-CHANNELS = {"gain": 3, "offset": 3, "slope": 2, "coarse": 1, "roughness": 1, "metallic": 1, "ao": 1}
+CHANNELS = {
+    "gain": 3,
+    "offset": 3,
+    "slope": 2,
+    "coarse": 1,
+    "lift": len(UNITS),
+    "roughness": 1,
+    "metallic": 1,
+    "ao": 1,
+}
 """What the network gives, in this order, see `generator.maps.seeing`."""
-
-_FAINTEST = 0.02
-"""Contrast below this, in sRGB, is not amplified to full strength: it is noise."""
 
 _MOST_LEVELS = 6
 _WIDEST = 1024
@@ -29,11 +36,11 @@ class Plan:
     """How large a network is: the ``widths`` of its levels, finest first, each half as fine as the one before.
 
     ``blocks`` are the residual blocks at the coarsest level; every other level has one on the way down and one on the
-    way up.
+    way up, but the finest, where work costs most, only the latter.
     """
 
-    widths: tuple[int, ...] = (40, 80, 128, 192)
-    blocks: int = 4
+    widths: tuple[int, ...] = (32, 64, 128, 192, 192)
+    blocks: int = 2
 
     @property
     def stride(self) -> int:
@@ -54,13 +61,15 @@ class Plan:
 
         def block(name: str, width: int) -> None:
             convolution(f"{name}.a", width, width)
+            convolution(f"{name}.gate", width, width, 1)
             convolution(f"{name}.b", width, width)
 
         widths = self.widths
         convolution("stem", 3 * SHUFFLE**2, widths[0])
         convolution("light", 6, widths[0], 1)
         for level in range(len(widths) - 1):
-            block(f"down{level}", widths[level])
+            if level > 0:
+                block(f"down{level}", widths[level])
             convolution(f"fit{level}", widths[level], widths[level + 1])
             convolution(f"up{level}", widths[level + 1], widths[level], 1)
             block(f"rise{level}", widths[level])
@@ -91,7 +100,7 @@ def plan_of(weights: Weights) -> Plan:
 
 
 def see(operations: Operations, weights: Mapping[str, FloatArray], plan: Plan, picture: Field) -> Field:
-    """Pictures ``(B, 3, H, W)``, sRGB in [0, 1], to `CHANNELS` ``(B, 12, H, W)``, as the network puts them.
+    """Pictures ``(B, 3, H, W)``, sRGB in [0, 1], to `CHANNELS` ``(B, 18, H, W)``, as the network puts them.
 
     What it looks at is the picture's contrast, brought to one strength, beside its mean colour and how strong the
     contrast was: grain and joints are faint against the difference between one picture's colour and another's. Those
@@ -102,17 +111,20 @@ def see(operations: Operations, weights: Mapping[str, FloatArray], plan: Plan, p
         return operations.convolve(field, weights[f"{name}.weight"], weights[f"{name}.bias"])
 
     def block(name: str, field: Field) -> Field:
-        return field + convolve(f"{name}.b", operations.leaky(convolve(f"{name}.a", operations.leaky(field))))
+        inner = operations.leaky(convolve(f"{name}.a", operations.leaky(operations.normalise(field))))
+        inner = inner * (1 + convolve(f"{name}.gate", operations.everywhere(inner)))
+        return field + convolve(f"{name}.b", inner)
 
     levels = len(plan.widths) - 1
     mean = operations.everywhere(picture)
     centred = picture - mean
-    strength = (operations.everywhere(centred * centred) + _FAINTEST**2) ** 0.5
+    strength = (operations.everywhere(centred * centred) + FAINTEST**2) ** 0.5
     field = convolve("stem", operations.unshuffle(centred / strength, SHUFFLE))
     field = field + convolve("light", operations.concatenate([mean * 2 - 1, strength * 4]))
     kept = []
     for level in range(levels):
-        field = block(f"down{level}", field)
+        if level > 0:
+            field = block(f"down{level}", field)
         kept.append(field)
         field = convolve(f"fit{level}", operations.halve(operations.leaky(field)))
     for number in range(plan.blocks):
@@ -123,4 +135,4 @@ def see(operations: Operations, weights: Mapping[str, FloatArray], plan: Plan, p
     for level in reversed(range(levels)):
         field = kept[level] + operations.nearest(convolve(f"up{level}", field), 2)
         field = block(f"rise{level}", field)
-    return operations.shuffle(convolve("head", operations.leaky(field)), SHUFFLE)
+    return operations.shuffle(convolve("head", operations.leaky(operations.normalise(field))), SHUFFLE)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from generator.maps.bands import FAINTEST, lifted
 from generator.maps.border import bridge
 from generator.maps.heights import height_from_slopes
 from generator.maps.network import CHANNELS, Plan, plan_of, see
@@ -83,7 +84,7 @@ def _look(network: Network, whole: FloatArray) -> dict[str, FloatArray]:
     fitted = resize(whole, width, height)
     operations = network.operations
     field = operations.to_field(np.ascontiguousarray(fitted.transpose(2, 0, 1))[None])
-    seen = decode(operations.to_array(see(operations, network.weights, network.plan, field))[0])
+    seen = decode(operations.to_array(see(operations, network.weights, network.plan, field))[0], fitted)
     scaled = {name: resize(values, columns, rows) for name, values in seen.items()}
     scaled["height"] *= np.float32(min(rows, columns) / min(height, width))
     return scaled
@@ -96,8 +97,9 @@ def _fitted(rows: int, columns: int, stride: int) -> tuple[int, int]:
     return height, width
 
 
-def decode(raw: FloatArray) -> dict[str, FloatArray]:
-    """What the network's channels ``(12, H, W)`` mean, each as ``(H, W)`` or ``(H, W, 3)``; ``height`` in pixels."""
+def decode(raw: FloatArray, picture: FloatArray) -> dict[str, FloatArray]:
+    """What the network's channels ``(18, H, W)`` mean for this picture ``(H, W, 3)``, each as ``(H, W)`` or
+    ``(H, W, 3)``; ``height`` in pixels."""
     parts: dict[str, FloatArray] = {}
     first = 0
     for name, count in CHANNELS.items():
@@ -106,5 +108,8 @@ def decode(raw: FloatArray) -> dict[str, FloatArray]:
     made = {name: np.ascontiguousarray(parts[name].transpose(1, 2, 0)) for name in ("gain", "offset")}
     for name in ("roughness", "metallic", "ao"):
         made[name] = (1 / (1 + np.exp(-np.clip(parts[name][0], -30, 30)))).astype(np.float32)
-    made["height"] = height_from_slopes(parts["slope"], parts["coarse"][0] * np.float32(COARSE_UNIT))
+    grey = picture.mean(axis=2) - picture.mean()
+    grey /= np.sqrt(np.mean(grey * grey) + np.float32(FAINTEST**2))
+    fine = lifted(np.fft, grey, parts["lift"]).astype(np.float32)
+    made["height"] = fine + height_from_slopes(parts["slope"], parts["coarse"][0] * np.float32(COARSE_UNIT))
     return made

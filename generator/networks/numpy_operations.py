@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from generator.material import FloatArray
+from generator.networks.operations import EPSILON
 
 _STRIP = 1 << 18
 """Numbers in the matrix of neighbours that is laid out at a time: 1 MiB, which a processor's cache holds."""
@@ -75,6 +76,12 @@ class NumpyOperations:
 
     def leaky(self, field: FloatArray) -> FloatArray:
         return np.maximum(field, field * np.float32(0.1))
+
+    def normalise(self, field: FloatArray) -> FloatArray:
+        centred = field - field.mean(axis=1, keepdims=True)
+        variance = np.einsum("bchw,bchw->bhw", centred, centred)[:, None] / np.float32(field.shape[1])
+        centred /= np.sqrt(variance + np.float32(EPSILON))
+        return centred
 
     def unshuffle(self, field: FloatArray, factor: int) -> FloatArray:
         batch, channels, rows, columns = field.shape

@@ -9,6 +9,9 @@ from typing import Any, Protocol
 
 from generator.material import FloatArray
 
+EPSILON = 1e-5
+"""Added to the variance in `Operations.normalise`."""
+
 Field = Any
 """A stack of feature maps ``(B, C, H, W)``, float32: a tensor or an array, as the operations at work have it."""
 
@@ -43,6 +46,10 @@ class Operations(Protocol):
 
     def leaky(self, field: Field) -> Field:
         """The same with a slope of 0.1 for all."""
+        ...
+
+    def normalise(self, field: Field) -> Field:
+        """Mean 0 and variance 1 over the channels of each pixel by itself (Ba et al. 2016, without weights)."""
         ...
 
     def unshuffle(self, field: Field, factor: int) -> Field:

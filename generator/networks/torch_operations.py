@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from generator.material import FloatArray
+from generator.networks.operations import EPSILON
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,6 +59,10 @@ class TorchOperations:
 
     def leaky(self, field: Tensor) -> Tensor:
         return self._functional.leaky_relu(field, 0.1)
+
+    def normalise(self, field: Tensor) -> Tensor:
+        last = field.permute(0, 2, 3, 1)
+        return self._functional.layer_norm(last, last.shape[-1:], eps=EPSILON).permute(0, 3, 1, 2)
 
     def unshuffle(self, field: Tensor, factor: int) -> Tensor:
         return self._functional.pixel_unshuffle(field, factor)

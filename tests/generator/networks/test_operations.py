@@ -28,6 +28,7 @@ STEPS: dict[str, Callable[[Operations, Any, Any], Any]] = {
     "convolve 5": lambda o, w, x: o.convolve(x, w["five"], w["bias"]),
     "prelu": lambda o, w, x: o.prelu(x, w["slope"]),
     "leaky": lambda o, w, x: o.leaky(x),
+    "normalise": lambda o, w, x: o.normalise(x),
     "unshuffle": lambda o, w, x: o.unshuffle(x, 2),
     "shuffle": lambda o, w, x: o.shuffle(x, 2),
     "nearest": lambda o, w, x: o.nearest(x, 3),
