@@ -12,48 +12,46 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-_MOMENTS = ("exp_avg", "exp_avg_sq")
+from training.optimisers import Optimisers, moments
 
 
 def save_state(
     path: Path,
-    weights: Mapping[str, Tensor],
+    optimisers: Optimisers,
     averaged: Mapping[str, Tensor],
-    optimiser: torch.optim.AdamW,
     step: int,
     seconds: float,
 ) -> None:
     """Everything that the next step depends on."""
-    tensors = {f"weights.{name}": value.detach().contiguous() for name, value in weights.items()}
+    tensors = {f"weights.{name}": value.detach().contiguous() for name, value in optimisers.leaves.items()}
     tensors |= {f"averaged.{name}": value.contiguous() for name, value in averaged.items()}
-    for name, value in weights.items():
-        state = optimiser.state.get(value, {})
-        tensors |= {f"{moment}.{name}": state[moment].contiguous() for moment in _MOMENTS if moment in state}
+    for name, state in optimisers.states().items():
+        tensors |= {f"{moment}.{name}": value.contiguous() for moment, value in state.items()}
     _write(path, tensors, {"step": str(step), "seconds": f"{seconds:.1f}"})
 
 
-def load_state(
-    path: Path, weights: Mapping[str, Tensor], averaged: Mapping[str, Tensor], optimiser: torch.optim.AdamW
-) -> tuple[int, float]:
-    """Put a saved state into these weights and this optimiser; gives its step and the seconds spent so far.
+def load_state(path: Path, optimisers: Optimisers, averaged: Mapping[str, Tensor]) -> tuple[int, float]:
+    """Put a saved state into these optimisers and averages; gives its step and the seconds spent so far.
 
     Raises ``ValueError`` where the checkpoint is of another network.
     """
     with safe_open(path, framework="pt") as file:
         about, names = file.metadata(), set(file.keys())
-        if {name.removeprefix("weights.") for name in names if name.startswith("weights.")} != set(weights):
+        if {name.removeprefix("weights.") for name in names if name.startswith("weights.")} != set(
+            optimisers.leaves
+        ):
             raise ValueError(f"{path} is the checkpoint of another network; choose another folder.")
         step = int(about["step"])
         with torch.no_grad():
-            for name, value in weights.items():
+            for name, value in optimisers.leaves.items():
                 saved = file.get_tensor(f"weights.{name}")
                 if saved.shape != value.shape:
                     raise ValueError(f"{path} is the checkpoint of another network; choose another folder.")
                 value.copy_(saved)
                 averaged[name].copy_(file.get_tensor(f"averaged.{name}"))
-                if f"{_MOMENTS[0]}.{name}" in names:
-                    moments = {moment: file.get_tensor(f"{moment}.{name}") for moment in _MOMENTS}
-                    optimiser.state[value] = {"step": torch.tensor(float(step)), **moments}
+                state = {moment: file.get_tensor(key) for moment, key in moments(sorted(names), name).items()}
+                if state:
+                    optimisers.remember(name, state, step)
     return step, float(about["seconds"])
 
 

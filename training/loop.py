@@ -14,6 +14,7 @@ from torch import Tensor
 
 from training.checkpoints import Log, load_state, save_state
 from training.curves import draw
+from training.optimisers import Optimisers
 
 Losses = Callable[[Mapping[str, Tensor], int], Mapping[str, Tensor]]
 """From weights and a step's number to the parts of its loss, already weighted; their sum is minimised."""
@@ -21,22 +22,26 @@ Losses = Callable[[Mapping[str, Tensor], int], Mapping[str, Tensor]]
 
 @dataclass(frozen=True)
 class Settings:
-    """What, besides data and network, decides the result. ``average`` is how far the kept weights look back."""
+    """What, besides data and network, decides the result. ``average`` is how far the kept weights look back.
+
+    With a ``matrix_rate`` convolutions are moved by Muon at that rate; in AdamW's care they learn half as fast.
+    """
 
     steps: int = 16_000
     rate: float = 6e-4
-    least_rate: float = 1e-5
+    matrix_rate: float | None = None
+    least: float = 0.01
     warm_up: int = 100
     decay: float = 1e-4
     average: float = 0.998
     clip: float = 1.0
 
-    def rate_at(self, step: int) -> float:
-        """Up in a straight line, then down along half a cosine."""
+    def share_at(self, step: int) -> float:
+        """The share of the rates: up in a straight line, then down to the ``least`` along half a cosine."""
         if step < self.warm_up:
-            return self.rate * (step + 1) / self.warm_up
-        share = min(1.0, (step - self.warm_up) / max(1, self.steps - self.warm_up))
-        return self.least_rate + 0.5 * (self.rate - self.least_rate) * (1 + math.cos(math.pi * share))
+            return (step + 1) / self.warm_up
+        done = min(1.0, (step - self.warm_up) / max(1, self.steps - self.warm_up))
+        return self.least + 0.5 * (1 - self.least) * (1 + math.cos(math.pi * done))
 
 
 def train(
@@ -54,42 +59,37 @@ def train(
     alone, so that a run in pieces is the run in one piece. ``look`` gets the averaged weights at each checkpoint.
     """
     out.mkdir(parents=True, exist_ok=True)
-    weights = {name: value.clone().requires_grad_() for name, value in start.items()}
-    averaged = {name: value.detach().clone() for name, value in weights.items()}
-    optimiser = torch.optim.AdamW(list(weights.values()), lr=settings.rate, weight_decay=settings.decay)
+    optimisers = Optimisers(start, settings.rate, settings.decay, settings.matrix_rate)
+    averaged = {name: leaf.detach().clone() for name, leaf in optimisers.leaves.items()}
     path, log = out / "checkpoint.safetensors", Log(out / "log.jsonl")
     step, spent = 0, 0.0
     if path.is_file():
-        step, spent = load_state(path, weights, averaged, optimiser)
+        step, spent = load_state(path, optimisers, averaged)
         log.forget_after(step)
     began = last_saved = time.monotonic()
     sums: dict[str, float] = {}
     counted = 0
 
     def keep() -> None:
-        save_state(path, weights, averaged, optimiser, step, spent + time.monotonic() - began)
+        save_state(path, optimisers, averaged, step, spent + time.monotonic() - began)
         draw(out / "log.jsonl", out / "curve.png")
         if look is not None:
             with torch.no_grad():
-                look(averaged, step)
+                look(optimisers.shaped(averaged), step)
 
     while step < settings.steps and time.monotonic() - began < 60 * minutes:
-        for group in optimiser.param_groups:
-            group["lr"] = settings.rate_at(step)
-        parts = losses(weights, step)
+        parts = losses(optimisers.shaped(optimisers.leaves), step)
         total = torch.stack(list(parts.values())).sum()
         if not bool(torch.isfinite(total)):
             raise FloatingPointError(f"The loss of step {step} is no number; lower the rate.")
-        optimiser.zero_grad(set_to_none=True)
         total.backward()
-        torch.nn.utils.clip_grad_norm_(weights.values(), settings.clip)
-        optimiser.step()
+        optimisers.step(settings.share_at(step), settings.clip)
         step += 1
         # Young averages look back less far, or they would remember the start for long.
         share = min(settings.average, step / (step + 10))
         with torch.no_grad():
             for name, value in averaged.items():
-                value.lerp_(weights[name], 1 - share)
+                value.lerp_(optimisers.leaves[name], 1 - share)
         for name, part in (*parts.items(), ("loss", total)):
             sums[name] = sums.get(name, 0.0) + float(part.detach())
         counted += 1
@@ -101,4 +101,4 @@ def train(
             keep()
             last_saved = time.monotonic()
     keep()
-    return averaged, step, spent + time.monotonic() - began
+    return optimisers.shaped(averaged), step, spent + time.monotonic() - began

@@ -13,6 +13,12 @@ from training.lighting import Surfaces, random_lights, render, shadows, to_linea
 KINDS = ("flat", "even", "sky", "sun", "flash")
 """Base colour as it is; with some of its occlusion baked in; under clouds; in the sun; by a lamp near the camera."""
 
+_BALANCED = 0.7
+"""The share of the light's colour, in stops, that a camera's white balance takes out."""
+
+_FAITHFUL = 0.9
+"""How far exposure follows the surface's own brightness (1) rather than always giving a medium grey (0)."""
+
 
 def photograph(surfaces: Surfaces, kinds: list[str], random: torch.Generator, clean: bool = False) -> Tensor:
     """One picture of each surface, ``(B, 3, H, W)`` sRGB in [0, 1], lit as its kind says; periodic.
@@ -50,10 +56,14 @@ def _picture(surfaces: Surfaces, row: int, kind: str, random: torch.Generator) -
         above = torch.nn.functional.normalize(lights.direction + torch.tensor([[0.0, 0.0, 3.0]]), dim=1)
         lights = type(lights)(**{**vars(lights), "direction": above, "sky": lights.sky * uniform(0.1, 0.5)})
         light = render(surface, lights) * _falloff(surface.height, uniform(0.1, 0.6), random)
-    # Exposed for the picture's own brightness and somewhat for the surface's: white plaster is not shown as grey.
+    # Cameras take most of the light's own colour out.
+    colour = lights.key * lights.direction[:, 2:].clamp(min=0) + 0.5 * (lights.sky + lights.ground)
+    tint = (colour / colour.mean().clamp(min=1e-4)).clamp(min=0.2) ** _BALANCED
+    light = light / tint[:, :, None, None]
+    # Exposed so that white plaster is shown white and asphalt dark, as whoever takes a texture's picture wants them.
     brightness = float(light.mean())
-    own = float(surface.colour.mean())
-    middle = (0.18 ** (1 - 0.75)) * (max(own, 0.02) ** 0.75) * math.exp(uniform(-0.35, 0.35))
+    own = max(float(surface.colour.mean()), 0.02)
+    middle = (0.18 ** (1 - _FAITHFUL)) * own**_FAITHFUL * math.exp(uniform(-0.2, 0.2))
     light = light * (middle / max(brightness, 1e-4))
     return to_srgb(_shoulder(light))
 

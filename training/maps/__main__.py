@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from generator.maps.network import Plan, see
+from generator.maps.network import CHANNELS, Plan, see
 from generator.networks.torch_operations import TorchOperations
 from training.checkpoints import export
 from training.dataset import Materials
@@ -32,6 +32,8 @@ from training.photos import KINDS, photograph
 SHARES = {"flat": 0.22, "even": 0.13, "sky": 0.2, "sun": 0.25, "flash": 0.2}
 """How often each kind of picture is shown."""
 
+STEPS, RATE = 6_000, 4e-3
+
 SIZES = ((128, 8), (128, 8), (256, 3))
 """Sides and numbers of surfaces in a batch, in turns; whole tori always, so that no border is ever learnt."""
 
@@ -43,12 +45,21 @@ def start(plan: Plan, seed: int) -> dict[str, Tensor]:
     for name, shape in plan.shapes().items():
         if name.endswith("bias"):
             made[name] = torch.zeros(shape)
+            if name == "head.bias":
+                made[name] = _usual(shape[0])
             continue
         # At first the base colour is the picture itself, the surface plane and everything else in the middle.
-        gain = 0.03 if name == "head.weight" else 0.1 if name.endswith(".b.weight") else 1.0
+        gain = 0.03 if name == "head.weight" else 0.1 if name.endswith((".b.weight", ".gate.weight")) else 1.0
         deviation = gain * math.sqrt(2 / math.prod(shape[1:]))
         made[name] = torch.randn(shape, generator=random) * deviation
     return made
+
+
+def _usual(count: int) -> Tensor:
+    """The head's bias: somewhat rough, no metal, hardly any occlusion, and 0 for all else."""
+    usual = {"roughness": 0.6, "metallic": -2.0, "ao": 2.5}
+    bias = torch.cat([torch.full((size,), usual.get(name, 0.0)) for name, size in CHANNELS.items()])
+    return bias.repeat_interleave(count // len(bias))
 
 
 def kinds_for(count: int, random: torch.Generator) -> list[str]:
@@ -111,15 +122,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, default=Path("training/out/data/train-256"))
     parser.add_argument("--out", type=Path, default=Path("training/out/maps"))
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so long (default: never)")
-    parser.add_argument(
-        "--steps", type=int, default=Settings.steps, help="the last step; the rate falls towards it"
-    )
-    parser.add_argument("--rate", type=float, default=Settings.rate)
+    parser.add_argument("--steps", type=int, default=STEPS, help="the last step; the rate falls towards it")
+    parser.add_argument("--rate", type=float, default=RATE, help="Muon's, for convolutions")
     parser.add_argument("--widths", type=int, nargs="+", default=list(Plan.widths))
     parser.add_argument("--blocks", type=int, default=Plan.blocks)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
-    settings = Settings(steps=options.steps, rate=options.rate)
+    settings = Settings(steps=options.steps, rate=1e-3, matrix_rate=options.rate)
     plan = Plan(tuple(options.widths), options.blocks)
     try:
         print(run(options.data, options.out, plan, settings, options.minutes, options.seed))

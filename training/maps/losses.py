@@ -6,6 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from generator.maps.bands import FAINTEST, lifted
 from generator.maps.heights import WEIGHT, blended
 from generator.maps.network import CHANNELS
 from generator.maps.seeing import COARSE_UNIT
@@ -18,17 +19,24 @@ def surfaces_of(raw: Tensor, picture: Tensor) -> tuple[Surfaces, Tensor]:
     colour = (picture * (1 + parts["gain"]) + parts["offset"]).clamp(0, 1)
     slope = parts["slope"]
     spectrum = blended(torch.fft, slope[:, 0], slope[:, 1], parts["coarse"][:, 0] * COARSE_UNIT, WEIGHT)
-    height = torch.fft.irfft2(spectrum, raw.shape[-2:])[:, None]
+    grey = picture.mean(1) - picture.mean((1, 2, 3), keepdim=True)[:, 0]
+    grey = grey / (grey.square().mean((1, 2), keepdim=True) + FAINTEST**2).sqrt()
+    height = torch.fft.irfft2(spectrum, raw.shape[-2:]) + lifted(torch.fft, grey, parts["lift"].unbind(1))
+    height = (height - height.mean((1, 2), keepdim=True))[:, None]
     maps = {name: torch.sigmoid(parts[name]) for name in ("roughness", "metallic", "ao")}
     return Surfaces(to_linear(colour), height, normal=normal_of(height), **maps), colour
 
 
 def losses(raw: Tensor, picture: Tensor, truth: Surfaces, random: torch.Generator) -> dict[str, Tensor]:
-    """The weighted parts of the loss: L1 for each map, and log-L1 of renderings (Deschaintre et al. 2018)."""
+    """The weighted parts of the loss: L1 for each map, and log-L1 of renderings (Deschaintre et al. 2018).
+
+    L1 alone is content with the median, which is a plane, and no metal at all. So squares stand beside it, whose
+    slope grows with the error, and for metal, which is there or not, cross entropy.
+    """
     seen, colour = surfaces_of(raw, picture)
 
     def off(a: Tensor, b: Tensor) -> Tensor:
-        return (a - b).abs().mean()
+        return (a - b).abs().mean() + 2.0 * (a - b).square().mean()
 
     side = raw.shape[-1]
     return {
@@ -37,14 +45,19 @@ def losses(raw: Tensor, picture: Tensor, truth: Surfaces, random: torch.Generato
         # Bounded in its growth, since one steep guess in a broad wave lifts half a picture.
         "height": torch.log1p(10.0 * (seen.height - truth.height).abs() / side).mean(),
         "roughness": 1.0 * off(seen.roughness, truth.roughness),
-        "metallic": 0.5 * off(seen.metallic, truth.metallic),
+        "metallic": 0.5 * off(seen.metallic, truth.metallic) + 0.15 * _doubt(raw, truth.metallic),
         "ao": 1.0 * off(seen.ao, truth.ao),
         "rendered": 0.2 * rendered(seen, truth, random),
     }
 
 
+def _doubt(raw: Tensor, metallic: Tensor) -> Tensor:
+    parts = dict(zip(CHANNELS, raw.split(list(CHANNELS.values()), dim=1), strict=True))
+    return torch.nn.functional.binary_cross_entropy_with_logits(parts["metallic"], metallic)
+
+
 def rendered(
-    seen: Surfaces, truth: Surfaces, random: torch.Generator, lights: int = 2, stride: int = 2
+    seen: Surfaces, truth: Surfaces, random: torch.Generator, lights: int = 2, stride: int = 3
 ) -> Tensor:
     """The mean difference of the logarithms of both under the same random lights, seen from random sides.
 

@@ -7,8 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from generator.procedural.colours import METALS, rgb
 from training.dataset import Materials, Sample
 from training.lighting import Surfaces, normal_of, to_linear
+
+_CAST = 0.12
+"""How often a surface is made of metal that was not: bricks of bronze, or else metal is what sheets of steel are."""
 
 _GREY = torch.tensor([0.2126, 0.7152, 0.0722])[:, None, None]
 
@@ -77,7 +81,7 @@ class Draw:
 
         fields = {name: moved(value).contiguous() for name, value in fields.items()}
         fields["colour"] = recoloured(fields["colour"], fields["metallic"], rng)
-        return fields
+        return cast_in_metal(fields, rng) if rng.random() < _CAST else fields
 
 
 def recoloured(colour: Tensor, metallic: Tensor, rng: np.random.Generator) -> Tensor:
@@ -93,6 +97,31 @@ def recoloured(colour: Tensor, metallic: Tensor, rng: np.random.Generator) -> Te
     changed = middle * brightness * (grey / middle).clamp(min=1e-4) ** contrast + turned * brightness
     share = 1 - 0.7 * metallic
     return (colour + (changed - colour) * share).clamp(0.003, 0.92)
+
+
+def cast_in_metal(fields: dict[str, Tensor], rng: np.random.Generator) -> dict[str, Tensor]:
+    """The same shape in a metal, all of it or what stands out; what lies low may keep its dirt and its colour."""
+    name = list(METALS)[int(rng.integers(len(METALS)))]
+    metal = to_linear(torch.from_numpy(rgb(METALS[name])))[:, None, None]
+    if rng.random() < 0.25:
+        metal = metal * 0 + float(rng.uniform(0.3, 0.75))
+    height = fields["height"]
+    if rng.random() < 0.5:
+        bare = torch.ones_like(height)
+    else:
+        level = torch.quantile(height, float(rng.uniform(0.05, 0.4)))
+        bare = torch.sigmoid((height - level) / (0.15 * height.std() + 1e-4))
+    # Some of the drawing stays, as tarnish: real sheets are not of one colour.
+    grey = (fields["colour"] * _GREY).sum(1, keepdim=True)
+    tarnish = (grey / grey.mean()).clamp(0.2, 3.0) ** float(rng.uniform(0.05, 0.4))
+    rough = fields["roughness"]
+    polished = (rough - rough.mean()) * float(rng.uniform(0.3, 1.0)) + float(rng.uniform(0.15, 0.65))
+    cast = {
+        "colour": (metal * tarnish).clamp(0.003, 0.97),
+        "metallic": torch.ones_like(rough),
+        "roughness": polished.clamp(0.05, 1.0),
+    }
+    return fields | {name: fields[name] + bare * (value - fields[name]) for name, value in cast.items()}
 
 
 def _hue_turn(angle: float) -> Tensor:
