@@ -13,6 +13,19 @@ from generator.maps.seeing import COARSE_UNIT
 from training.lighting import Surfaces, normal_of, random_lights, render, to_linear, to_srgb
 
 
+WEIGHTS = {
+    "colour": 4.0,
+    "normal": 3.0,
+    "height": 2.0,
+    "roughness": 0.5,
+    "metallic": 0.5,
+    "ao": 1.5,
+    "rendered": 0.2,
+}
+"""What each map counts. Roughness and metal are properties of a whole picture more than of its places, so that a
+batch says little of them and that loudly: they count less, or their noise drowns what the others have to say."""
+
+
 def surfaces_of(raw: Tensor, picture: Tensor) -> tuple[Surfaces, Tensor]:
     """What the network's channels mean for these pictures; and the base colour as it is encoded."""
     parts = dict(zip(CHANNELS, raw.split(list(CHANNELS.values()), dim=1), strict=True))
@@ -39,16 +52,17 @@ def losses(raw: Tensor, picture: Tensor, truth: Surfaces, random: torch.Generato
         return (a - b).abs().mean() + 2.0 * (a - b).square().mean()
 
     side = raw.shape[-1]
-    return {
-        "colour": 2.0 * off(colour, to_srgb(truth.colour)),
-        "normal": 1.0 * off(seen.normal, truth.normal),
+    parts = {
+        "colour": off(colour, to_srgb(truth.colour)),
+        "normal": off(seen.normal, truth.normal),
         # Bounded in its growth, since one steep guess in a broad wave lifts half a picture.
         "height": torch.log1p(10.0 * (seen.height - truth.height).abs() / side).mean(),
-        "roughness": 1.0 * off(seen.roughness, truth.roughness),
+        "roughness": off(seen.roughness, truth.roughness),
         "metallic": 0.5 * off(seen.metallic, truth.metallic) + 0.15 * _doubt(raw, truth.metallic),
-        "ao": 1.0 * off(seen.ao, truth.ao),
-        "rendered": 0.2 * rendered(seen, truth, random),
+        "ao": off(seen.ao, truth.ao),
+        "rendered": rendered(seen, truth, random),
     }
+    return {name: WEIGHTS[name] * value for name, value in parts.items()}
 
 
 def _doubt(raw: Tensor, metallic: Tensor) -> Tensor:
