@@ -12,7 +12,6 @@ from generator.maps.network import CHANNELS
 from generator.maps.seeing import COARSE_UNIT
 from training.lighting import Surfaces, normal_of, random_lights, render, to_linear, to_srgb
 
-
 WEIGHTS = {
     "colour": 4.0,
     "normal": 3.0,
