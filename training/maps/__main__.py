@@ -34,8 +34,13 @@ SHARES = {"flat": 0.22, "even": 0.13, "sky": 0.2, "sun": 0.25, "flash": 0.2}
 
 STEPS, RATE = 6_000, 4e-3
 
-SIZES = ((128, 8), (128, 8), (256, 3))
-"""Sides and numbers of surfaces in a batch, in turns; whole tori always, so that no border is ever learnt."""
+SIZES = ((128, 8),)
+LATE_SIZES = ((128, 8), (256, 3))
+"""Sides and numbers of surfaces in a batch, in turns; whole tori always, so that no border is ever learnt. Most of the
+way is made with small pictures, of which a processor sees twice as many; large ones come in at the end."""
+
+LATE = 0.7
+"""The share of the steps after which they do."""
 
 
 def start(plan: Plan, seed: int) -> dict[str, Tensor]:
@@ -76,13 +81,15 @@ def run(
     minutes: float,
     seed: int = 0,
     sizes: tuple[tuple[int, int], ...] = SIZES,
+    late_sizes: tuple[tuple[int, int], ...] | None = None,
 ) -> Path:
     """Train for so many minutes, and give the file of weights as the product reads it."""
     materials = Materials(data)
     operations, draw = TorchOperations(), Draw(materials, seed)
 
     def step_losses(weights: Mapping[str, Tensor], step: int) -> dict[str, Tensor]:
-        side, count = sizes[step % len(sizes)]
+        turns = (late_sizes or sizes) if step >= LATE * settings.steps else sizes
+        side, count = turns[step % len(turns)]
         truth, random = draw.batch(step, count, side)
         with torch.no_grad():
             picture = photograph(truth, kinds_for(count, random), random)
@@ -131,7 +138,17 @@ def main(arguments: list[str] | None = None) -> int:
     settings = Settings(steps=options.steps, rate=1e-3, matrix_rate=options.rate)
     plan = Plan(tuple(options.widths), options.blocks)
     try:
-        print(run(options.data, options.out, plan, settings, options.minutes, options.seed))
+        print(
+            run(
+                options.data,
+                options.out,
+                plan,
+                settings,
+                options.minutes,
+                options.seed,
+                late_sizes=LATE_SIZES,
+            )
+        )
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

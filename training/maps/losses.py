@@ -70,7 +70,7 @@ def _doubt(raw: Tensor, metallic: Tensor) -> Tensor:
 
 
 def rendered(
-    seen: Surfaces, truth: Surfaces, random: torch.Generator, lights: int = 2, stride: int = 3
+    seen: Surfaces, truth: Surfaces, random: torch.Generator, lights: int = 1, stride: int = 2
 ) -> Tensor:
     """The mean difference of the logarithms of both under the same random lights, seen from random sides.
 

@@ -53,6 +53,7 @@ class Draw:
 
     def __init__(self, materials: Materials, seed: int) -> None:
         self._materials, self._seed = materials, seed
+        self._small: dict[tuple[int, int], dict[str, Tensor]] = {}
 
     def batch(self, step: int, count: int, size: int) -> tuple[Surfaces, torch.Generator]:
         """``count`` surfaces of ``size`` pixels, and the random numbers to go on with."""
@@ -66,10 +67,19 @@ class Draw:
             made.append(finished(fields))
         return stacked(made), random
 
-    def _fields(self, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
-        sample = self._materials[int(rng.integers(len(self._materials)))]
-        surface = surface_of(sample, size)
+    def _seen_from_afar(self, number: int, size: int) -> dict[str, Tensor]:
+        """The fields of a material at this size. What had to be shrunk is kept: 0.5 MB each at 128 pixels."""
+        kept = self._small.get((number, size))
+        if kept is not None:
+            return kept
+        surface = surface_of(self._materials[number], size)
         fields = {name: value for name, value in vars(surface).items() if name != "normal"}
+        if size < self._materials.size:
+            self._small[number, size] = fields
+        return fields
+
+    def _fields(self, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
+        fields = self._seen_from_afar(int(rng.integers(len(self._materials))), size)
         side = fields["height"].shape[-1]
         # Rolled, turned and mirrored: the normals follow from the height afterwards, so that they turn along.
         shift = tuple(int(n) for n in rng.integers(side, size=2))
