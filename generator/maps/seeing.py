@@ -110,6 +110,6 @@ def decode(raw: FloatArray, picture: FloatArray) -> dict[str, FloatArray]:
         made[name] = (1 / (1 + np.exp(-np.clip(parts[name][0], -30, 30)))).astype(np.float32)
     grey = picture.mean(axis=2) - picture.mean()
     grey /= np.sqrt(np.mean(grey * grey) + np.float32(FAINTEST**2))
-    fine = lifted(np.fft, grey, parts["lift"]).astype(np.float32)
+    fine = lifted(np.fft, grey, list(parts["lift"])).astype(np.float32)
     made["height"] = fine + height_from_slopes(parts["slope"], parts["coarse"][0] * np.float32(COARSE_UNIT))
     return made
