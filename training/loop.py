@@ -24,7 +24,7 @@ Losses = Callable[[Mapping[str, Tensor], int], Mapping[str, Tensor]]
 class Settings:
     """What, besides data and network, decides the result. ``average`` is how far the kept weights look back.
 
-    With a ``matrix_rate`` convolutions are moved by Muon at that rate; in AdamW's care they learn half as fast.
+    With a ``matrix_rate`` convolutions are moved by Muon at that rate.
     """
 
     steps: int = 16_000

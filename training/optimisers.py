@@ -15,7 +15,7 @@ _NARROW = 8
 class Muon(torch.optim.Optimizer):
     """Momentum whose every matrix is made nearly orthogonal before it is followed (Jordan et al. 2024).
 
-    As ``torch.optim.Muon``, which works in bfloat16 and takes three times as long on processors that have none.
+    As ``torch.optim.Muon``, which works in bfloat16 and takes more than twice as long on processors that have none.
     """
 
     def __init__(self, matrices: list[Tensor], lr: float, momentum: float = 0.95) -> None:

@@ -23,9 +23,11 @@ FAINTEST = 0.02
 def lifted(fft: Any, grey: Any, lifts: Sequence[Any]) -> Any:
     """The height in pixels, ``(..., H, W)``, of brightness ``grey`` whose octaves are lifted by so much each.
 
-    ``grey`` is of mean 0 and about variance 1; ``lifts`` are ``(..., H, W)`` each, one for each of `UNITS`.
-    ``fft`` is ``numpy.fft``, or ``torch.fft`` where gradients are wanted.
+    The contrast of ``grey`` is brought to one strength first; ``lifts`` are ``(..., H, W)`` each, one for each of
+    `UNITS`. ``fft`` is ``numpy.fft``, or ``torch.fft`` where gradients are wanted.
     """
+    grey = grey - grey.mean((-2, -1))[..., None, None]
+    grey = grey / ((grey * grey).mean((-2, -1))[..., None, None] + FAINTEST**2) ** 0.5
     return sum(
         lift * octave * unit for lift, octave, unit in zip(lifts, _octaves(fft, grey), UNITS, strict=True)
     )

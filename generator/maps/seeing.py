@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from generator.maps.bands import FAINTEST, lifted
+from generator.maps.bands import lifted
 from generator.maps.border import bridge
 from generator.maps.heights import height_from_slopes
 from generator.maps.network import CHANNELS, Plan, plan_of, see
@@ -108,8 +108,6 @@ def decode(raw: FloatArray, picture: FloatArray) -> dict[str, FloatArray]:
     made = {name: np.ascontiguousarray(parts[name].transpose(1, 2, 0)) for name in ("gain", "offset")}
     for name in ("roughness", "metallic", "ao"):
         made[name] = (1 / (1 + np.exp(-np.clip(parts[name][0], -30, 30)))).astype(np.float32)
-    grey = picture.mean(axis=2) - picture.mean()
-    grey /= np.sqrt(np.mean(grey * grey) + np.float32(FAINTEST**2))
-    fine = lifted(np.fft, grey, list(parts["lift"])).astype(np.float32)
+    fine = lifted(np.fft, picture.mean(axis=2), list(parts["lift"])).astype(np.float32)
     made["height"] = fine + height_from_slopes(parts["slope"], parts["coarse"][0] * np.float32(COARSE_UNIT))
     return made

@@ -41,7 +41,7 @@ def restyle(
 ) -> Material:
     """The picture ``(H, W, 3)``, sRGB in [0, 1], with the description's modifiers and colours added.
 
-    ``strength`` in [0, 1] says how much of them: 0 gives the picture itself with estimated maps. ``axes`` says
+    ``strength`` in [0, 1] says how much of them: 0 adds nothing to what ``by`` sees in the picture. ``axes`` says
     along which of x and y the picture tiles; an axis that does not is continued by its mirror image while the
     layers are made, so that nothing reaches across its border. ``by`` says who makes the picture's maps.
     """

@@ -24,7 +24,8 @@ from training.loop import Settings, train  # noqa: E402
 from training.maps import evaluation  # noqa: E402
 from training.maps.__main__ import main, run, start  # noqa: E402
 from training.maps.losses import surfaces_of  # noqa: E402
-from training.maps.samples import surface_of  # noqa: E402
+from training.maps.samples import Draw, cast_in_metal, surface_of  # noqa: E402
+from training.optimisers import orthogonal  # noqa: E402
 from training.photos import photograph  # noqa: E402
 
 SMALL = Plan((8, 12), 1)
@@ -32,7 +33,7 @@ SIZES = ((32, 2),)
 
 
 def _train(data: Path, out: Path, steps: int, stop: int | None = None) -> dict[str, torch.Tensor]:
-    settings = Settings(steps=steps, rate=2e-3, warm_up=5)
+    settings = Settings(steps=steps, rate=2e-3, matrix_rate=4e-3, warm_up=5)
     if stop is not None:
         # A run that is killed: the schedule is that of the whole, only time runs out.
         import training.maps.__main__ as command
@@ -66,6 +67,31 @@ def test_a_run_in_pieces_is_the_run_in_one_piece(data: Path, tmp_path: Path) -> 
     for name, tensor in whole.items():
         assert torch.equal(tensor, pieces[name]), name
     assert (tmp_path / "pieces" / "curve.png").is_file() and (tmp_path / "pieces" / "sheet.jpg").is_file()
+
+
+def test_muon_follows_every_direction_alike() -> None:
+    for shape in ((12, 40), (40, 12)):
+        values = torch.linalg.svdvals(
+            orthogonal(torch.randn(shape, generator=torch.Generator().manual_seed(1)))
+        )
+        assert values.min() > 0.5 and values.max() < 1.4
+
+
+def test_what_was_drawn_before_changes_no_batch(materials: Materials) -> None:
+    used = Draw(materials, 3)
+    for step in range(4):
+        used.batch(step, 4, 32)
+    here, there = used.batch(2, 4, 32)[0], Draw(materials, 3).batch(2, 4, 32)[0]
+    for name, field in vars(here).items():
+        assert torch.equal(field, getattr(there, name)), name
+
+
+def test_a_cast_keeps_the_shape_and_is_metal(materials: Materials) -> None:
+    fields = {name: field for name, field in vars(surface_of(materials[0])).items() if name != "normal"}
+    for seed in range(6):
+        cast = cast_in_metal(fields, np.random.default_rng(seed))
+        assert torch.equal(cast["height"], fields["height"]) and cast["metallic"].mean() > 0.4
+        assert all(cast[k].min() >= 0 and cast[k].max() <= 1 for k in ("colour", "metallic", "roughness"))
 
 
 def test_it_learns(materials: Materials, tmp_path: Path) -> None:

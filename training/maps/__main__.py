@@ -32,7 +32,7 @@ from training.photos import KINDS, photograph
 SHARES = {"flat": 0.22, "even": 0.13, "sky": 0.2, "sun": 0.25, "flash": 0.2}
 """How often each kind of picture is shown."""
 
-STEPS, RATE = 6_000, 4e-3
+STEPS, RATE = 12_000, 4e-3
 
 SIZES = ((128, 8),)
 LATE_SIZES = ((128, 8), (256, 3))

@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from generator.maps.bands import FAINTEST, lifted
+from generator.maps.bands import lifted
 from generator.maps.heights import WEIGHT, blended
 from generator.maps.network import CHANNELS
 from generator.maps.seeing import COARSE_UNIT
@@ -27,13 +27,12 @@ batch says little of them and that loudly: they count less, or their noise drown
 
 def surfaces_of(raw: Tensor, picture: Tensor) -> tuple[Surfaces, Tensor]:
     """What the network's channels mean for these pictures; and the base colour as it is encoded."""
-    parts = dict(zip(CHANNELS, raw.split(list(CHANNELS.values()), dim=1), strict=True))
+    parts = _parts(raw)
     colour = (picture * (1 + parts["gain"]) + parts["offset"]).clamp(0, 1)
     slope = parts["slope"]
     spectrum = blended(torch.fft, slope[:, 0], slope[:, 1], parts["coarse"][:, 0] * COARSE_UNIT, WEIGHT)
-    grey = picture.mean(1) - picture.mean((1, 2, 3), keepdim=True)[:, 0]
-    grey = grey / (grey.square().mean((1, 2), keepdim=True) + FAINTEST**2).sqrt()
-    height = torch.fft.irfft2(spectrum, raw.shape[-2:]) + lifted(torch.fft, grey, parts["lift"].unbind(1))
+    fine = lifted(torch.fft, picture.mean(1), parts["lift"].unbind(1))
+    height = torch.fft.irfft2(spectrum, raw.shape[-2:]) + fine
     height = (height - height.mean((1, 2), keepdim=True))[:, None]
     maps = {name: torch.sigmoid(parts[name]) for name in ("roughness", "metallic", "ao")}
     return Surfaces(to_linear(colour), height, normal=normal_of(height), **maps), colour
@@ -65,8 +64,11 @@ def losses(raw: Tensor, picture: Tensor, truth: Surfaces, random: torch.Generato
 
 
 def _doubt(raw: Tensor, metallic: Tensor) -> Tensor:
-    parts = dict(zip(CHANNELS, raw.split(list(CHANNELS.values()), dim=1), strict=True))
-    return torch.nn.functional.binary_cross_entropy_with_logits(parts["metallic"], metallic)
+    return torch.nn.functional.binary_cross_entropy_with_logits(_parts(raw)["metallic"], metallic)
+
+
+def _parts(raw: Tensor) -> dict[str, Tensor]:
+    return dict(zip(CHANNELS, raw.split(list(CHANNELS.values()), dim=1), strict=True))
 
 
 def rendered(
