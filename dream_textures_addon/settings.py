@@ -52,7 +52,11 @@ MAP_ITEMS = [
 MAKER_ITEMS = [
     ("auto", "Automatic", "The network, or image analysis where there is none"),
     ("network", "Network", "A trained network sees the maps and takes the light out of the base colour"),
-    ("analysis", "Image Analysis", "Brightness and grain are measured, and the base colour is the image itself"),
+    (
+        "analysis",
+        "Image Analysis",
+        "Brightness and grain are measured, and the base colour is the image itself",
+    ),
 ]
 
 SCHEDULER_ITEMS = [
@@ -204,7 +208,7 @@ class DTEX_PG_settings(bpy.types.PropertyGroup):
         default=set(protocol.MAPS),
     )
     maps_from: EnumProperty(
-        name="Seen by",
+        name="Maps By",
         description="What makes the maps of an image, or of what a diffusion model drew",
         items=MAKER_ITEMS,
         default="auto",

@@ -54,7 +54,7 @@ class DTEX_OT_generate(bpy.types.Operator):
     maps: EnumProperty(
         name="Maps", items=MAP_ITEMS, default=set(protocol.MAPS), options=_ONCE | {"ENUM_FLAG"}
     )
-    maps_from: EnumProperty(name="Seen by", items=MAKER_ITEMS, options=_ONCE)
+    maps_from: EnumProperty(name="Maps By", items=MAKER_ITEMS, options=_ONCE)
     target: EnumProperty(name="Material", items=TARGET_ITEMS, options=_ONCE)
     mapping_scale: FloatProperty(name="Repeat", default=1.0, min=0.001, options=_ONCE)
     use_ao: BoolProperty(name="Multiply Ambient Occlusion", options=_ONCE)

@@ -20,7 +20,7 @@ class DTEX_OT_make_maps(bpy.types.Operator):
     bl_options = {"REGISTER"}
 
     source: StringProperty(name="Source", description="The name of an open image", options={"SKIP_SAVE"})
-    maps_from: EnumProperty(name="Seen by", items=MAKER_ITEMS, options={"SKIP_SAVE"})
+    maps_from: EnumProperty(name="Maps By", items=MAKER_ITEMS, options={"SKIP_SAVE"})
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Queue the estimation; in background mode, wait for it."""
