@@ -31,6 +31,9 @@ REQUIRED = (
     "runtime/generator/__init__.py",
     "runtime/generator/__main__.py",
     "runtime/generator/protocol/__init__.py",
+    "runtime/generator/weights/maps.safetensors",
+    "runtime/generator/weights/upscaler-colour-x4.safetensors",
+    "runtime/generator/weights/upscaler-data-x4.safetensors",
 )
 _DATE = (1980, 1, 1, 0, 0, 0)
 _MODE = 0o100644 << 16

@@ -28,11 +28,14 @@ from generator import procedural
 from generator.material import MAPS, Material
 from generator.pixels import encode_map
 from training.captions import caption
+from training.inventions import FAMILY, invent
 
 HELD_OUT = ("cobblestone", "hexagons", "mud", "shingles", "terrazzo", "treadplate", "wool")
 """Families that no network ever trains on; they are what the tables of errors are measured on."""
 
-SPLITS = ("train", "held-out")
+SPLITS = ("train", "held-out", "invented")
+"""Families to learn from, those to measure on, and surfaces of no family (`training.inventions`)."""
+
 SHARD = 32
 """Materials in one shard."""
 
@@ -60,9 +63,9 @@ class Sample:
 
 
 def families(split: str) -> tuple[str, ...]:
-    """The families of a split, by name. Raises ``ValueError`` for an unknown split."""
-    if split not in SPLITS:
-        raise ValueError(f"There is no split {split!r}; choose from {', '.join(SPLITS)}.")
+    """The families of a split, by name. Raises ``ValueError`` for a split without any."""
+    if split not in SPLITS[:2]:
+        raise ValueError(f"There are no families {split!r}; choose from {', '.join(SPLITS[:2])}.")
     return tuple(
         info.name for info in procedural.families() if (info.name in HELD_OUT) == (split == "held-out")
     )
@@ -88,6 +91,11 @@ def choose(split: str, index: int, base_seed: int = 0) -> tuple[str, str, int]:
 
 def make(split: str, index: int, size: int, base_seed: int = 0) -> tuple[Material, Entry]:
     """Material ``index`` of a split, ``size`` pixels a side, and what it was made from."""
+    if split == "invented":
+        rng = np.random.default_rng([base_seed, SPLITS.index(split), index])
+        seed = int(rng.integers(2**31))
+        material, text = invent(seed, size, rng)
+        return material, Entry(index, FAMILY, text, seed, float(material.relief))
     family, text, seed = choose(split, index, base_seed)
     material = procedural.generate(procedural.parse(text), size, size, seed)
     return material, Entry(index, family, text, seed, float(material.relief))
@@ -112,15 +120,21 @@ def _shard_name(first: int) -> str:
 
 
 class Materials:
-    """The materials of one folder, mapped into memory; items are read when they are asked for."""
+    """The materials of some folders, mapped into memory; items are read when they are asked for."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, *folders: Path) -> None:
+        self.entries: list[Entry] = []
+        self._maps: list[dict[str, npt.NDArray[np.integer]]] = []
+        sizes = {self._add(folder) for folder in folders}
+        if len(sizes) != 1:
+            raise ValueError(f"Materials of several sizes ({', '.join(map(str, sizes))}) do not go together.")
+        self.size = sizes.pop()
+
+    def _add(self, folder: Path) -> int:
+        """Take a folder's materials in, and give their size."""
         about = _read_about(folder)
         if about is None:
             raise FileNotFoundError(f"{folder} holds no materials; python -m training.dataset makes them.")
-        self.folder, self.size, self.split = folder, int(about["size"]), str(about["split"])
-        self.entries: list[Entry] = []
-        self._maps: list[dict[str, npt.NDArray[np.integer]]] = []
         for shard in sorted(folder.glob("shard-?????")):
             maps = {name: np.load(shard / f"{name}.npy", mmap_mode="r") for name in MAPS}
             entries = json.loads((shard / "entries.json").read_text(encoding="utf-8"))
@@ -128,6 +142,7 @@ class Materials:
                 raise ValueError(f"{shard} is damaged: delete it and make the data again.")
             self.entries += [Entry(**entry) for entry in entries]
             self._maps += [{name: maps[name][row] for name in MAPS} for row in range(len(entries))]
+        return int(about["size"])
 
     def __len__(self) -> int:
         return len(self.entries)

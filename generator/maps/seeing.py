@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,13 @@ COARSE_UNIT = 8.0
 
 LARGEST = 2048
 """The shorter side up to which a picture is looked at pixel by pixel; of a larger one a smaller copy is."""
+
+NEAREST = 256
+"""The shorter side of the pictures the network was trained on. Of larger ones it also sees copies of half the size,
+a quarter and so on down to about this: a brick a thousand pixels wide is only known as a brick from afar."""
+
+CERTAINTY = 3.0
+"""How much surer of metal the map is than the network: matter is metal or not, so doubt is settled, not shown."""
 
 _LEAST_RELIEF = 1e-4
 
@@ -78,21 +87,70 @@ def see_material(network: Network, picture: FloatArray, axes: tuple[bool, bool] 
 
 
 def _look(network: Network, whole: FloatArray) -> dict[str, FloatArray]:
-    """What the network sees in a periodic picture, at that picture's size; ``height`` in its pixels."""
+    """What the network sees in a periodic picture, at that picture's size; ``height`` in its pixels.
+
+    Broad features are taken from the smallest copy, and each larger one adds what the one before was too small for
+    (a Laplacian pyramid, Burt and Adelson 1983).
+    """
     rows, columns = whole.shape[:2]
-    height, width = _fitted(rows, columns, network.plan.stride)
-    fitted = resize(whole, width, height)
+    seen: dict[str, FloatArray] = {}
+    for shrink in _copies(rows, columns):
+        height, width = _fitted(rows, columns, network.plan.stride, shrink)
+        picture = resize(whole, width, height)
+        seen = _refined(seen, _glance(network, picture)) if seen else _from_all_sides(network, picture)
+    return _sized(seen, rows, columns)
+
+
+def _copies(rows: int, columns: int) -> list[float]:
+    """How much smaller than the picture each copy is that is looked at, the smallest first."""
+    side = min(rows, columns)
+    largest = min(1.0, LARGEST / side)
+    halvings = max(0, round(math.log2(side * largest / NEAREST)))
+    return [largest / 2**n for n in range(halvings, -1, -1)]
+
+
+def _from_all_sides(network: Network, picture: FloatArray) -> dict[str, FloatArray]:
+    """The mean of what the network sees in the picture turned and mirrored in all eight ways.
+
+    What it only fancies differs from one to the next and goes; and maps of a picture that is turned turn along.
+    """
+    total: dict[str, FloatArray] = {}
+    for turns, mirrored in product(range(4), (False, True)):
+        shown = np.rot90(picture[:, ::-1] if mirrored else picture, turns)
+        for name, values in _glance(network, np.ascontiguousarray(shown)).items():
+            back = np.rot90(values, -turns)
+            total[name] = total.get(name, np.float32(0)) + (back[:, ::-1] if mirrored else back) / np.float32(
+                8
+            )
+    return total
+
+
+def _glance(network: Network, picture: FloatArray) -> dict[str, FloatArray]:
+    """What the network sees in a picture whose sides are multiples of its stride."""
     operations = network.operations
-    field = operations.to_field(np.ascontiguousarray(fitted.transpose(2, 0, 1))[None])
-    seen = decode(operations.to_array(see(operations, network.weights, network.plan, field))[0], fitted)
+    field = operations.to_field(np.ascontiguousarray(picture.transpose(2, 0, 1))[None])
+    raw = see(operations, network.weights, network.plan, field)
+    return decode(operations.to_array(raw)[0], picture)
+
+
+def _refined(broad: dict[str, FloatArray], fresh: dict[str, FloatArray]) -> dict[str, FloatArray]:
+    """What was seen in a small copy, and what a larger one shows beside it; values keep their ranges."""
+    small, large = broad["height"].shape, fresh["height"].shape
+    broad, again = _sized(broad, *large), _sized(_sized(fresh, *small), *large)
+    made = {name: broad[name] + fresh[name] - again[name] for name in fresh}
+    return made | {name: np.clip(made[name], 0, 1) for name in ("roughness", "metallic", "ao")}
+
+
+def _sized(seen: dict[str, FloatArray], rows: int, columns: int) -> dict[str, FloatArray]:
+    """All of it at another size, with the height in pixels of that."""
+    before = min(seen["height"].shape)
     scaled = {name: resize(values, columns, rows) for name, values in seen.items()}
-    scaled["height"] *= np.float32(min(rows, columns) / min(height, width))
+    scaled["height"] *= np.float32(min(rows, columns) / before)
     return scaled
 
 
-def _fitted(rows: int, columns: int, stride: int) -> tuple[int, int]:
-    """The size nearest to this one at which the network can look: multiples of its stride, and no larger than set."""
-    shrink = min(1.0, LARGEST / min(rows, columns))
+def _fitted(rows: int, columns: int, stride: int, shrink: float) -> tuple[int, int]:
+    """The size nearest to so much of this one at which the network can look: multiples of its stride."""
     height, width = (max(1, round(side * shrink / stride)) * stride for side in (rows, columns))
     return height, width
 
@@ -107,7 +165,8 @@ def decode(raw: FloatArray, picture: FloatArray) -> dict[str, FloatArray]:
         first += count
     made = {name: np.ascontiguousarray(parts[name].transpose(1, 2, 0)) for name in ("gain", "offset")}
     for name in ("roughness", "metallic", "ao"):
-        made[name] = (1 / (1 + np.exp(-np.clip(parts[name][0], -30, 30)))).astype(np.float32)
+        sure = CERTAINTY if name == "metallic" else 1.0
+        made[name] = (1 / (1 + np.exp(-np.clip(sure * parts[name][0], -30, 30)))).astype(np.float32)
     fine = lifted(np.fft, picture.mean(axis=2), list(parts["lift"])).astype(np.float32)
     made["height"] = fine + height_from_slopes(parts["slope"], parts["coarse"][0] * np.float32(COARSE_UNIT))
     return made

@@ -19,7 +19,7 @@ from generator.map_making import FALLEN_BACK
 from generator.maps import analyse, estimate, normal_from_height
 from generator.maps.heights import height_from_slopes
 from generator.maps.network import Plan, plan_of
-from generator.maps.seeing import LARGEST, Network, read_network, see_material
+from generator.maps.seeing import LARGEST, Network, _refined, read_network, see_material
 from generator.material import MAPS, Material
 from generator.networks import Weights, WeightsError
 from generator.networks import weights as weights_module
@@ -99,6 +99,34 @@ class TestTheTorus:
         rolled = {name: np.roll(getattr(here, name), shift, axis=(0, 1)) for name in MAPS}
         _agree(there, replace(here, **rolled), 1e-5)
 
+    @pytest.mark.parametrize("shift", [(16, 0), (32, -48)])
+    def test_and_where_smaller_copies_are_looked_at_too_one_by_a_multiple_in_the_smallest(
+        self, shift: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        picture, network = _picture(64, 96), _network()
+        alone = see_material(network, picture)
+        monkeypatch.setattr("generator.maps.seeing.NEAREST", 32)
+        here = see_material(network, picture)
+        assert np.abs(here.roughness - alone.roughness).max() > 0.01
+        there = see_material(network, np.roll(picture, shift, axis=(0, 1)))
+        rolled = {name: np.roll(getattr(here, name), shift, axis=(0, 1)) for name in MAPS}
+        _agree(there, replace(here, **rolled), 1e-5)
+
+    @pytest.mark.parametrize(("turns", "mirrored"), [(1, False), (2, True), (3, True)])
+    def test_a_picture_turned_or_mirrored_has_its_maps_turned_or_mirrored(
+        self, turns: int, mirrored: bool
+    ) -> None:
+        picture, network = _picture(64, 96), _network()
+
+        def moved(field: np.ndarray) -> np.ndarray:
+            return np.ascontiguousarray(np.rot90(field[:, ::-1] if mirrored else field, turns))
+
+        here, there = see_material(network, picture), see_material(network, moved(picture))
+        names = ("basecolor", "roughness", "height", "ao", "metallic")
+        turned = {name: moved(getattr(here, name)) for name in names}
+        normal = normal_from_height(turned["height"], here.relief)
+        _agree(there, replace(here, normal=normal, **turned), 1e-4)
+
     def test_the_whole_picture_counts_everywhere(self) -> None:
         """The mean over the torus: a change far away is seen, where convolutions alone would not reach."""
         picture = _picture(256, 256)
@@ -158,6 +186,26 @@ def test_large_pictures_are_seen_through_a_smaller_copy(monkeypatch: pytest.Monk
     fine = picture - blur(picture, 4.0)
     kept = made.basecolor - blur(made.basecolor, 4.0)
     assert np.corrcoef(fine.ravel(), kept.ravel())[0, 1] > 0.6
+
+
+def test_broad_features_come_from_the_small_copy_and_fine_ones_from_the_large() -> None:
+    rng = np.random.default_rng(0)
+
+    def seen(side: int, level: float, grain: float = 0.0) -> dict[str, np.ndarray]:
+        noise = grain * rng.standard_normal((side, side)).astype(np.float32)
+        return {
+            "height": noise + np.float32(level),
+            "roughness": np.clip(noise + np.float32(level), 0, 1),
+        } | {name: np.full((side, side), level, np.float32) for name in ("metallic", "ao")}
+
+    small, large = seen(32, 0.3), seen(64, 0.7, 0.1)
+    made = _refined(small, large)
+    # Heights are in pixels: the same slope is twice as high in a copy twice as large.
+    np.testing.assert_allclose(made["height"].mean(), 2 * small["height"].mean(), atol=0.02)
+    for name in ("roughness", "ao"):
+        np.testing.assert_allclose(made[name].mean(), small[name].mean(), atol=0.02)
+    fine, wanted = (field - blur(field, 1.0) for field in (made["height"], large["height"]))
+    assert np.corrcoef(fine.ravel(), wanted.ravel())[0, 1] > 0.8
 
 
 def test_numpy_and_torch_see_the_same(tmp_path: Path) -> None:

@@ -52,6 +52,17 @@ def test_what_is_stored_is_the_material(materials: Materials) -> None:
         np.testing.assert_array_equal(sample.maps[name], encode_map(material, name))
 
 
+def test_several_folders_are_one_set_of_materials(data: Path, tmp_path: Path) -> None:
+    invented = build("invented", 3, 64, tmp_path, workers=1)
+    both = Materials(data, invented)
+    assert len(both) == 31 and both.size == 64
+    assert [entry.family for entry in both.entries[-4:]] == [families("train")[27], *["invented"] * 3]
+    np.testing.assert_array_equal(both[29].maps["height"], encode_map(make("invented", 1, 64)[0], "height"))
+    small = build("invented", 1, 16, tmp_path, workers=1)
+    with pytest.raises(ValueError, match="several sizes"):
+        Materials(data, small)
+
+
 def test_making_goes_on_where_it_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dataset, "SHARD", 2)
     folder = build("held-out", 3, 16, tmp_path, workers=1)

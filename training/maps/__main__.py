@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +23,14 @@ from generator.maps.network import CHANNELS, Plan, see
 from generator.networks.torch_operations import TorchOperations
 from training.checkpoints import export
 from training.dataset import Materials
+from training.inventions import FAMILY
 from training.loop import Settings, train
 from training.maps.losses import losses
 from training.maps.samples import Draw
 from training.maps.sheet import draw_sheet
 from training.photos import KINDS, photograph
+
+_DATA = Path("training/out/data")
 
 SHARES = {"flat": 0.22, "even": 0.13, "sky": 0.2, "sun": 0.25, "flash": 0.2}
 """How often each kind of picture is shown."""
@@ -74,7 +77,7 @@ def kinds_for(count: int, random: torch.Generator) -> list[str]:
 
 
 def run(
-    data: Path,
+    data: Sequence[Path],
     out: Path,
     plan: Plan,
     settings: Settings,
@@ -84,7 +87,7 @@ def run(
     late_sizes: tuple[tuple[int, int], ...] | None = None,
 ) -> Path:
     """Train for so many minutes, and give the file of weights as the product reads it."""
-    materials = Materials(data)
+    materials = Materials(*data)
     operations, draw = TorchOperations(), Draw(materials, seed)
 
     def step_losses(weights: Mapping[str, Tensor], step: int) -> dict[str, Tensor]:
@@ -114,6 +117,7 @@ def run(
             "step": str(step),
             "hours": f"{seconds / 3600:.2f}",
             "materials": str(len(materials)),
+            "invented": str(sum(entry.family == FAMILY for entry in materials.entries)),
             "families": " ".join(families),
             "parameters": str(sum(int(np.prod(shape)) for shape in plan.shapes().values())),
         },
@@ -126,7 +130,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m training.maps", description="Train the estimator of maps."
     )
-    parser.add_argument("--data", type=Path, default=Path("training/out/data/train-256"))
+    parser.add_argument(
+        "--data",
+        type=Path,
+        nargs="+",
+        default=[_DATA / "train-256", _DATA / "invented-256"],
+        help="one or more",
+    )
     parser.add_argument("--out", type=Path, default=Path("training/out/maps"))
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so long (default: never)")
     parser.add_argument("--steps", type=int, default=STEPS, help="the last step; the rate falls towards it")

@@ -6,11 +6,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from training.dataset import HELD_OUT
+from training.inventions import FAMILY
 
 
 def card(about: Mapping[str, str], table: str, measured: int) -> str:
     """The card in Markdown, from the metadata of a file of weights and the table that `training.evaluate` made."""
-    families, count = about.get("families", "").split(), about.get("materials", "?")
+    families = [name for name in about.get("families", "").split() if name != FAMILY]
+    invented = int(about.get("invented", "0"))
+    count = int(about.get("materials", "0")) - invented
+    trained = f"{count} procedural materials of this repository, of {len(families)} families"
+    data = f"`python -m training.dataset --split train --count {count}`"
+    if invented:
+        trained += f", and {invented} invented surfaces of no family"
+        data += f", the same with `--split invented --count {invented}`"
     return f"""# maps
 
 Sees base colour, normal, height, roughness, metallic and ambient occlusion in a picture of a texture. It is the default
@@ -20,11 +28,11 @@ of `dream-textures maps` and makes the maps of every diffusion model's textures.
 |---|---|
 | kind | a U-Net on the torus, {int(about.get("parameters", "0")):,} parameters, stored in halves |
 | widths, blocks | {about.get("widths", "")}; {about.get("blocks", "")} |
-| trained on | {count} procedural materials of this repository, of {len(families)} families |
+| trained on | {trained} |
 | never trained on | {", ".join(HELD_OUT)} |
 | for | {about.get("step", "?")} steps, {about.get("hours", "?")} hours on processors |
 | licence | GPL-3.0-or-later, as everything here; no picture of anybody else's was used |
-| made again by | `python -m training.dataset --split train --count {count}`, then `python -m training.maps` |
+| made again by | {data}, then `python -m training.maps` |
 
 The families it knows: {", ".join(families)}.
 
