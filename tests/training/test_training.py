@@ -14,10 +14,7 @@ pytest.importorskip("safetensors")
 
 from safetensors.torch import load_file  # noqa: E402
 
-from generator.maps import (
-    analyse,
-    seeing,
-)
+from generator.maps import analyse, seeing  # noqa: E402
 from generator.maps.network import Plan, see  # noqa: E402
 from generator.maps.seeing import read_network, see_material  # noqa: E402
 from generator.networks.torch_operations import TorchOperations  # noqa: E402
