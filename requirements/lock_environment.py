@@ -139,7 +139,11 @@ def lock(item: Target) -> str:
 def resolve(item: Target) -> list[tuple[str, str]]:
     """Name and version of every package but those of a special index. The same on each Python, or it is an error."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["diffusion"], *_lines("spandrel.txt")]
+    wanted = [
+        *project["dependencies"],
+        *project["optional-dependencies"]["diffusion"],
+        *_lines("spandrel.txt"),
+    ]
     held = [line for line in _lines("generator.txt") if not line.startswith("torch==")]
     if item.index:
         wanted = [line for line in wanted if not line.startswith("torch")] + list(TORCH_NEEDS)
