@@ -138,7 +138,9 @@ def _refined(broad: dict[str, FloatArray], fresh: dict[str, FloatArray]) -> dict
     small, large = broad["height"].shape, fresh["height"].shape
     broad, again = _sized(broad, *large), _sized(_sized(fresh, *small), *large)
     made = {name: broad[name] + fresh[name] - again[name] for name in fresh}
-    return made | {name: np.clip(made[name], 0, 1) for name in ("roughness", "metallic", "ao")}
+    for name in ("roughness", "metallic", "ao"):
+        np.clip(made[name], 0, 1, out=made[name])
+    return made
 
 
 def _sized(seen: dict[str, FloatArray], rows: int, columns: int) -> dict[str, FloatArray]:
