@@ -137,7 +137,7 @@ def _refined(broad: dict[str, FloatArray], fresh: dict[str, FloatArray]) -> dict
     """What was seen in a small copy, and what a larger one shows beside it; values keep their ranges."""
     small, large = broad["height"].shape, fresh["height"].shape
     broad, again = _sized(broad, *large), _sized(_sized(fresh, *small), *large)
-    made = {name: broad[name] + fresh[name] - again[name] for name in fresh}
+    made: dict[str, FloatArray] = {name: broad[name] + fresh[name] - again[name] for name in fresh}
     for name in ("roughness", "metallic", "ao"):
         np.clip(made[name], 0, 1, out=made[name])
     return made
