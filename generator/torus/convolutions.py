@@ -15,6 +15,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .borders import convolved_with_strips, gathered, gathers, strips_pay
 from .swapping import Swap, TorusModule, is_a
 from .wrapping import extend_axis, rule
 
@@ -41,6 +42,13 @@ class WrappedConvolution(TorusModule):
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         rest = _own_padding(self)  # one pair for each axis, the last axis first
+        x, y = self.torus_x, self.torus_y
+        borders = (*rest[0], *rest[1])
+        plain = self.padding_mode == "zeros" and set(self.stride) == set(self.dilation) == {1}
+        if plain and strips_pay(input, borders, self.kernel_size):
+            return convolved_with_strips(input, weight, bias, self.groups, x, y)
+        if x and y and gathers(input, borders):
+            input, rest = gathered(input, borders), [(0, 0), (0, 0)]
         for axis, wraps in ((0, self.torus_x), (1, self.torus_y)):
             if wraps:
                 input = extend_axis(input, -1 - axis, *rest[axis])

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The cheap ways to wrap on a processor give what the plain ones give."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+from torch.nn import functional as F  # noqa: E402
+
+from generator.torus import borders, extend, wrap  # noqa: E402
+
+BORDERS = [(1, 1, 1, 1), (0, 2, 3, 1), (12, 12, 9, 9)]
+
+
+def image(rows: int, columns: int, channels: int = 3, last: bool = True) -> torch.Tensor:
+    random = torch.Generator().manual_seed(rows)
+    made = torch.randn(2, channels, rows, columns, dtype=torch.float64, generator=random)
+    return made.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
+
+
+@pytest.mark.parametrize("border", BORDERS)
+def test_one_copy_is_the_same_as_two(border: tuple[int, int, int, int]) -> None:
+    pixels = image(9, 12)
+    assert borders.gathers(pixels, border)
+    made = borders.gathered(pixels, border)
+    assert torch.equal(made, extend(pixels, *border))
+    assert made.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_what_cannot_be_copied_so_goes_the_other_way() -> None:
+    border = (1, 1, 1, 1)
+    assert not borders.gathers(image(9, 12, last=False), border)
+    assert not borders.gathers(image(9, 12)[0], border)
+    assert not borders.gathers(image(9, 12), (13, 13, 1, 1))
+    layer = nn.Conv2d(3, 4, 3, padding=1).double()
+    pixels = image(9, 12)
+    with wrap(layer):
+        torch.testing.assert_close(layer(pixels), layer(pixels.contiguous()), rtol=0, atol=1e-14)
+        torch.testing.assert_close(layer(pixels)[0], layer(pixels[0]), rtol=0, atol=1e-14)
+
+
+def test_gradients_flow_through_a_border_first_seen_without_them() -> None:
+    pixels = image(7, 11)
+    with torch.inference_mode():
+        borders.gathered(pixels, (1, 1, 1, 1))
+    pixels = pixels.clone().requires_grad_()
+    borders.gathered(pixels, (1, 1, 1, 1)).sum().backward()
+    assert pixels.grad is not None and float(pixels.grad.sum()) == 2 * 3 * 9 * 13
+
+
+KERNELS = {
+    "3 x 3": {"kernel_size": 3, "padding": 1},
+    "5 x 3": {"kernel_size": (5, 3), "padding": (2, 1)},
+    "1 x 5": {"kernel_size": (1, 5), "padding": (0, 2)},
+    "same": {"kernel_size": 3, "padding": "same"},
+    "grouped": {"kernel_size": 3, "padding": 1, "groups": 3, "bias": False},
+}
+
+
+@pytest.mark.parametrize("axes", [(True, True), (True, False), (False, True)])
+@pytest.mark.parametrize("settings", KERNELS.values(), ids=KERNELS.keys())
+def test_strips_are_the_same_as_a_border(
+    settings: dict[str, object], axes: tuple[bool, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    layer = nn.Conv2d(3, 6, **settings).double()  # type: ignore[arg-type]
+    pixels, plain = image(129, 140), layer(image(129, 140))
+    with wrap(layer, *axes):
+        widths = layer._reversed_padding_repeated_twice
+        assert borders.strips_pay(pixels, tuple(widths), layer.kernel_size)  # type: ignore[arg-type]
+        by_strips = layer(pixels)
+        rolled = layer(pixels.roll((5, 70), (-2, -1)))
+        monkeypatch.setattr(borders, "STRIPS_FROM", 1000)
+        by_border = layer(pixels)
+    torch.testing.assert_close(by_strips, by_border, rtol=0, atol=1e-13)
+    if all(axes):
+        torch.testing.assert_close(rolled, by_strips.roll((5, 70), (-2, -1)), rtol=0, atol=1e-13)
+    # Away from the borders that wrap, not a bit is other than without.
+    inner = (..., slice(2, -2) if axes[1] else slice(None), slice(2, -2) if axes[0] else slice(None))
+    assert torch.equal(by_strips[inner], plain[inner])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"kernel_size": 3, "padding": 1, "stride": 2},
+        {"kernel_size": 3, "padding": 2, "dilation": 2},
+        {"kernel_size": 3, "padding": 2},
+        {"kernel_size": 4, "padding": "same"},
+    ],
+)
+def test_where_strips_do_not_fit_a_border_is_copied(settings: dict[str, object]) -> None:
+    torch.manual_seed(0)
+    layer = nn.Conv2d(3, 4, **settings).double()  # type: ignore[arg-type]
+    pixels = image(128, 128)
+    widths = layer._reversed_padding_repeated_twice
+    expected = F.conv2d(extend(pixels, *widths), layer.weight, layer.bias, layer.stride, 0, layer.dilation)
+    with wrap(layer):
+        torch.testing.assert_close(layer(pixels), expected, rtol=0, atol=1e-13)
