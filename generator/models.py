@@ -8,11 +8,13 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from generator.material import FloatArray, Material
 from generator.progress import GenerationError, Progress
 from generator.protocol import DEFAULT_MODEL, Request
+
+if TYPE_CHECKING:
+    from generator.material import FloatArray, Material
 
 MODEL_FOLDERS = "DREAM_TEXTURES_MODELS"
 """Environment variable: folders that hold diffusers model folders, separated as in ``PATH``."""

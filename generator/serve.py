@@ -14,6 +14,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, BinaryIO
 
 # What follows needs nothing but the standard library: the first heartbeat goes out before NumPy is imported.
@@ -45,6 +46,10 @@ GRACE_SECONDS = 2.0
 """How long a running job may take to notice that the input ended before the process is ended under it."""
 
 
+QUIET_SECONDS = 1.0
+"""How long nothing must be asked for before libraries are imported that only the next job may need."""
+
+
 def capabilities() -> list[str]:
     """What this generator can do; ``diffusion`` only where torch and diffusers are installed."""
     from generator import diffusion
@@ -59,15 +64,16 @@ def serve(commands: BinaryIO, events: BinaryIO) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent()
     server = _Server(events)
-    server.pulse.doing("starting NumPy")
-    server.pulse.start()
-    from generator.engine import Engine
-
     server.pulse.doing("looking for models")
+    server.pulse.start()
     from generator.models import installed
 
     models = [model.to_json() for model in installed()]
     server.emit(Hello(PROTOCOL_VERSION, __version__, platform.python_version(), capabilities(), models))
+    # Only now: the client need not wait for what only a job needs.
+    server.pulse.doing("starting NumPy")
+    from generator.engine import Engine
+
     server.pulse.doing("")
     threading.Thread(target=server.probe_devices, name="devices", daemon=True).start()
     worker = threading.Thread(target=server.work, args=(Engine(),), name="jobs", daemon=True)
@@ -154,7 +160,7 @@ class _Server:
         self._jobs.put(None)
 
     def probe_devices(self) -> None:
-        """Tell which devices there are. It imports torch, so it runs beside the first commands."""
+        """Tell which devices there are, then prepare for their use: it imports torch, beside the first commands."""
         from generator import diffusion
 
         cpu = {"id": "cpu", "kind": "cpu", "name": f"CPU ({platform.machine()})"}
@@ -165,6 +171,24 @@ class _Server:
             print(f"torch cannot be used: {type(error).__name__}: {error}", file=sys.stderr)
             found = [cpu]
         self.emit(Devices(found))
+        if diffusion.available() and found != [cpu]:
+            self._prepare()
+
+    def _prepare(self) -> None:
+        """Import the libraries of diffusion models while nobody waits for anything."""
+        from generator import diffusion
+
+        quiet = 0.0
+        while quiet < QUIET_SECONDS:
+            time.sleep(0.1)
+            quiet = 0.0 if self._running or self._waiting else quiet + 0.1
+            if self._stopping:
+                return
+        try:
+            diffusion.prepare()
+        except Exception as error:
+            # The job that needs them will say it to the artist.
+            print(f"diffusers cannot be used: {type(error).__name__}: {error}", file=sys.stderr)
 
     def _patience(self, engine: Engine) -> float | None:
         """How long the worker waits for a job before it lets go of its model; for ever where it holds none."""

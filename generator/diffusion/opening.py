@@ -26,11 +26,23 @@ def load_model(path: Path, precision: str, device_name: str, progress: Progress)
 
     wanted = choose_device(device_name)
     progress.loading("Starting diffusers")
-    _be_quiet()
+    import_libraries()
     from .loading import Reader
     from .model import DiffusionModel
 
     return DiffusionModel(Reader(folder), precision, wanted, progress)
+
+
+def import_libraries() -> None:
+    """Import all that a model needs, quietly and without a network; a second time costs nothing."""
+    _stay_offline()
+    _be_quiet()
+    import diffusers
+
+    from . import model as model
+
+    # diffusers imports a pipeline when it is named, and transformers' text encoders with it.
+    _ = diffusers.StableDiffusionPipeline
 
 
 def _stay_offline() -> None:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -229,3 +230,43 @@ def test_the_server_needs_no_pillow() -> None:
     code = "import sys; sys.modules['PIL'] = None; import generator.serve, generator.procedural_model"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_greeting_waits_for_no_library() -> None:
+    """NumPy and what is built on it take a third of a second, which the client need not wait for."""
+    code = """
+import io, os, sys
+from generator import serve
+class Events:
+    def write(self, data):
+        if b'"hello"' in bytes(data):
+            os.write(1, b"numpy" if "numpy" in sys.modules else b"nothing")
+        return len(data)
+    def flush(self):
+        pass
+serve.serve(io.BytesIO(), Events())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=ROOT, check=True, timeout=60)
+    assert done.stdout == b"nothing"
+
+
+def test_libraries_are_imported_when_nobody_has_waited_for_a_while() -> None:
+    prepared = """
+import sys, time, generator.diffusion as diffusion
+sys.argv = ["generator", "serve"]
+diffusion.available = lambda: True
+diffusion.devices = lambda: [{"id": "x", "kind": "x", "name": "x"}]
+diffusion.prepare = lambda: print("prepared", time.time(), file=sys.stderr, flush=True)
+from generator.__main__ import main
+main()
+"""
+    client = Client(prepared)
+    try:
+        client.say(Generate("slow", SLOW))
+        client.until(Devices)
+        client.until(Finished)
+        finished = time.time()
+        said = client.process.stderr.readline().decode().split()
+        assert said[0] == "prepared" and float(said[1]) > finished + 0.5
+    finally:
+        client.close()
