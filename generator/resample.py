@@ -27,8 +27,10 @@ def resize(
     wrap_x: bool = True,
     wrap_y: bool = True,
     kernel: Kernel = "lanczos",
+    bounded: bool = True,
 ) -> FloatArray:
-    """The image at ``height`` x ``width``, ``(h, w)`` or ``(h, w, C)`` float32 as it came, never leaving its range.
+    """The image at ``height`` x ``width``, ``(h, w)`` or ``(h, w, C)`` float32 as it came, never leaving its range
+    where it is to stay ``bounded``.
 
     Separable and anti-aliased: the kernel (Lanczos-3, or the triangle for ``"linear"``) is widened by the factor
     of a reduction. Samples sit at pixel centres. Along an axis that wraps, the result of a rolled image is the
@@ -52,7 +54,9 @@ def resize(
 
     # The axis that shrinks more goes first: the other one then has less to do.
     steps = (along_y, along_x) if height * columns <= width * rows else (along_x, along_y)
-    planes = np.clip(steps[1](steps[0](planes)), low, high)
+    planes = steps[1](steps[0](planes))
+    if bounded:
+        np.clip(planes, low, high, out=planes)
     return planes[0] if image.ndim == 2 else np.ascontiguousarray(np.moveaxis(planes, 0, 2))
 
 

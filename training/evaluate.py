@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measure the networks on families that they were never trained on, and write the tables and a contact sheet.
 
-    python -m training.evaluate --data training/out/data/held-out-256
+    python -m training.evaluate --data training/out/data/held-out-256 training/out/data/held-out-1024
 
 prints the tables, and writes ``docs/maps-evaluation.md`` and ``docs/images/maps_evaluation.jpg``. Weights are the
-product's own unless others are named.
+product's own unless others are named. All is measured on the first folder, and the maps on the others as well: larger
+pictures are also looked at in smaller copies.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import sys
 from collections.abc import Sequence
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -26,14 +25,14 @@ from generator.maps import analyse
 from generator.maps.estimate import NAME
 from generator.maps.seeing import read_network, see_material
 from generator.material import FloatArray
-from generator.networks import WeightsError, read_weights, shipped_weights
+from generator.networks import read_weights, shipped_weights
 from generator.pixels import to_uint8
-from training.dataset import Materials
+from training.dataset import HELD_OUT, Materials
 from training.lighting import Surfaces, random_lights, render, to_srgb
 from training.maps.card import card
 from training.maps.evaluation import Estimator, Row, measure, pictures, shares_table, table, to_surface
+from training.upscaler.evaluation import table as upscaler_table
 
-_UPSCALER = "training.upscaler.evaluation"
 Bytes = npt.NDArray[np.uint8]
 
 _THUMB = 144
@@ -113,17 +112,21 @@ def report(materials: Materials, weights: Path | None, rows: Sequence[Row], coun
     return "\n".join(parts)
 
 
-def upscaler_tables(data: Path) -> str:
-    """What the upscaler's own evaluation says, or nothing where it has none."""
-    if importlib.util.find_spec("training.upscaler") is None or importlib.util.find_spec(_UPSCALER) is None:
-        return ""
-    return import_module(_UPSCALER).table(data)
+def read_held_out(folder: Path) -> Materials:
+    """The materials of a folder. Raises ``ValueError`` where there are some that networks have been trained on."""
+    materials = Materials(folder)
+    known = sorted({entry.family for entry in materials.entries} - set(HELD_OUT))
+    if known:
+        raise ValueError(
+            f"{folder} holds {known[0]}, which networks are trained on; nothing is measured on that."
+        )
+    return materials
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; 1 when there is nothing to measure on."""
     parser = argparse.ArgumentParser(prog="python -m training.evaluate", description="Measure the networks.")
-    parser.add_argument("--data", type=Path, default=Path("training/out/data/held-out-256"))
+    parser.add_argument("--data", type=Path, nargs="+", default=[Path("training/out/data/held-out-256")])
     parser.add_argument("--weights", type=Path, default=shipped_weights(NAME))
     parser.add_argument("--count", type=int, default=140, help="how many materials")
     parser.add_argument(
@@ -132,16 +135,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--card", action="store_true", help="write the model card beside the weights as well")
     options = parser.parse_args(arguments)
     try:
-        materials = Materials(options.data)
+        materials, *others = [read_held_out(folder) for folder in options.data]
 
         def tell(done: int) -> None:
             if done % 25 == 0:
                 print(f"{done} pictures", file=sys.stderr, flush=True)
 
         rows = measure(materials, estimators(options.weights), options.count, tell)
-        page = report(materials, options.weights, rows, options.count) + upscaler_tables(options.data)
+        page = report(materials, options.weights, rows, options.count)
+        for larger in others:
+            found = measure(larger, estimators(options.weights), options.count, tell)
+            number = min(options.count, len(larger))
+            page += f"\n## At {larger.size} pixels, {number} materials\n\n{table(found)}\n"
+        page += upscaler_table(options.data[0])
         sheet = contact_sheet(materials, estimators(options.weights))
-    except (OSError, WeightsError) as error:
+    except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     (options.out / "images").mkdir(parents=True, exist_ok=True)

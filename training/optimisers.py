@@ -23,7 +23,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Move every matrix that has a gradient."""
+        """Move every matrix; each must have a gradient."""
         for group in self.param_groups:
             for leaf in group["params"]:
                 state = self.state[leaf]

@@ -146,7 +146,7 @@ def _draw_unfinished(row: bpy.types.UILayout, offer: Offer) -> None:
 
 def _place(row: bpy.types.UILayout, offer: Offer) -> None:
     request = offer.entry.request
-    applies = request.task in ("texture", "maps") or (request.task == "upscale" and len(request.maps) > 1)
+    applies = request.task in ("texture", "maps") or offer.entry.plan.get("is_set") is True
     text = "Apply to Active" if applies else "Add to This File"
     row.operator("dtex.place_job", text=text, icon="MATERIAL" if applies else "IMAGE_DATA").job = offer.id
     if applies:

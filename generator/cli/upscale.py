@@ -7,6 +7,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from generator.engine import Engine
 from generator.files import OutputFolder, read_levels, read_recipe
 from generator.pixels import Pixels
@@ -36,20 +38,33 @@ _METHODS = {None: DEFAULT_MODEL, "network": UPSCALER, "lanczos": LANCZOS}
 
 
 def upscale(options: argparse.Namespace) -> int:
-    """Make the input larger; 0 where all of it was, 130 where it was cancelled."""
+    """Make the input larger; 0 where all of it was, 130 where it was cancelled.
+
+    A set that cannot be made larger does not keep the others from it; its error is raised when they are done.
+    """
     if options.model_file is not None and options.method is not None:
         raise RequestError("Give either --model-file or --method.")
     found = _inputs(options.input)
     report, engine = reporter(options.json), Engine()
+    failed: list[GenerationError] = []
     try:
         for item in found:
             folder = OutputFolder(options.out, overwrite=options.overwrite)
-            request, source = _ordered(item, options, folder)
-            if not _run(request, source, folder, options, report, engine):
-                return 130
+            try:
+                request, source = _ordered(item, options, folder)
+                if not _run(request, source, folder, options, report, engine):
+                    return 130
+            except GenerationError as error:
+                failed.append(error)
+                if len(found) > 1:
+                    report.note(f"{item.stem}: {error.message} {error.advice}".rstrip())
     finally:
         report.close()
         engine.close()
+    if len(failed) > 1:
+        raise GenerationError(failed[0].kind, f"{len(failed)} of {len(found)} sets were not made larger.")
+    if failed:
+        raise failed[0]
     return 0
 
 
@@ -103,7 +118,8 @@ def _bare(picture: Pixels, name: str) -> tuple[Pixels, str]:
     """Data that were stored as colours, though all three are the same, as one channel."""
     if name in layers.COLOURED or picture.ndim == 2:
         return picture, name
-    if bool((picture[..., :3] == picture[..., :1]).all()):
+    opaque = picture.shape[2] < 4 or bool((picture[..., 3] == np.iinfo(picture.dtype).max).all())
+    if opaque and bool((picture[..., :3] == picture[..., :1]).all()):
         return picture[..., 0], name
     return picture, "roughness"  # several data packed into one picture: each channel is taken by itself
 

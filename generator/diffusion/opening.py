@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,10 @@ from .folder import display_name, read_folder
 
 if TYPE_CHECKING:
     from .model import DiffusionModel
+
+
+IMPORTING = threading.Lock()
+"""Held by whoever imports libraries whose imports look at each other's."""
 
 
 def load_model(path: Path, precision: str, device_name: str, progress: Progress) -> DiffusionModel:
@@ -35,14 +40,15 @@ def load_model(path: Path, precision: str, device_name: str, progress: Progress)
 
 def import_libraries() -> None:
     """Import all that a model needs, quietly and without a network; a second time costs nothing."""
-    _stay_offline()
-    _be_quiet()
-    import diffusers
+    with IMPORTING:
+        _stay_offline()
+        _be_quiet()
+        import diffusers
 
-    from . import model as model
+        from . import model as model
 
-    # diffusers imports a pipeline when it is named, and transformers' text encoders with it.
-    _ = diffusers.StableDiffusionPipeline
+        # diffusers imports a pipeline when it is named, and transformers' text encoders with it.
+        _ = diffusers.StableDiffusionPipeline
 
 
 def _stay_offline() -> None:

@@ -37,7 +37,8 @@ def estimate(
 
     ``picture`` is ``(H, W, 3)``, sRGB-encoded, in [0, 1]; ``axes`` says whether it wraps in (X, Y), and where it
     does every map wraps as well. ``by`` is ``network``, ``analysis`` or ``auto``. The network takes the light out
-    of the base colour; analysis leaves the picture as it is. ``check`` is called now and then, and may raise.
+    of the base colour; analysis leaves the picture as it is. ``check`` is called between
+    the network's layers, and may raise.
 
     Raises ``ValueError`` when the picture is not ``(H, W, 3)``, and its subclass `WeightsError`, with a sentence,
     where the network is asked for and is not there or is damaged.

@@ -25,7 +25,7 @@ COARSE_UNIT = 8.0
 """Pixels of height in one unit of the network's coarse channel."""
 
 LARGEST = 2048
-"""The shorter side up to which a picture is looked at pixel by pixel; of a larger one a smaller copy is."""
+"""The side of the square as large as which a picture is looked at pixel by pixel; of a larger one a smaller copy is."""
 
 NEAREST = 256
 """The shorter side of the pictures the network was trained on. Of larger ones it also sees copies of half the size,
@@ -60,12 +60,17 @@ def see_material(network: Network, picture: FloatArray, axes: tuple[bool, bool] 
     """The material that ``picture``, ``(H, W, 3)`` sRGB in [0, 1], shows; its base colour has the light taken out.
 
     ``axes`` says whether it wraps in (X, Y); where it does every map wraps as well. A roll by a multiple of the
-    plan's stride rolls the maps, where the sides are such multiples themselves.
+    plan's stride in the smallest copy that is looked at rolls the maps, where the sides are such multiples: 32 pixels
+    up to a side of 362, 128 of 1024.
     """
     rows, columns = picture.shape[:2]
     whole = bridge(np.clip(np.asarray(picture, np.float32), 0, 1), axes)
     seen = _look(network, whole)
-    colour = np.clip(whole * (1 + seen["gain"]) + seen["offset"], 0, 1)
+    colour = seen.pop("gain")  # in place: at 8192 pixels each of these is 0.8 GB
+    colour += 1
+    colour *= whole
+    colour += seen.pop("offset")
+    np.clip(colour, 0, 1, out=colour)
 
     def crop(field: FloatArray) -> FloatArray:
         return np.ascontiguousarray(field[:rows, :columns])
@@ -103,9 +108,8 @@ def _look(network: Network, whole: FloatArray) -> dict[str, FloatArray]:
 
 def _copies(rows: int, columns: int) -> list[float]:
     """How much smaller than the picture each copy is that is looked at, the smallest first."""
-    side = min(rows, columns)
-    largest = min(1.0, LARGEST / side)
-    halvings = max(0, round(math.log2(side * largest / NEAREST)))
+    largest = min(1.0, LARGEST / math.sqrt(rows * columns))
+    halvings = max(0, round(math.log2(min(rows, columns) * largest / NEAREST)))
     return [largest / 2**n for n in range(halvings, -1, -1)]
 
 

@@ -33,7 +33,7 @@ class Operations(Protocol):
         ...
 
     def to_array(self, field: Field) -> FloatArray:
-        """The same back as a NumPy array of its own."""
+        """The same back as a NumPy array."""
         ...
 
     def convolve(self, field: Field, weight: Any, bias: Any) -> Field:
@@ -84,8 +84,8 @@ def best_operations(check: Callable[[], None] | None = None) -> Operations:
             from generator.networks.torch_operations import TorchOperations
 
             return TorchOperations(check)
-        except (ImportError, OSError):
-            pass  # A torch that is installed and does not load, such as one without its libraries, is as good as none.
+        except Exception:  # noqa: S110
+            pass  # A torch that is installed and does not load, whatever it raises, is as good as none.
     from generator.networks.numpy_operations import NumpyOperations
 
     return NumpyOperations(check)

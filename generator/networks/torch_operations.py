@@ -10,6 +10,8 @@ import numpy as np
 
 from generator.material import FloatArray
 from generator.networks.operations import EPSILON
+from generator.torus import extend
+from generator.torus.borders import convolved_with_strips, gathered, gathers, strips_pay
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,19 +42,14 @@ class TorchOperations:
 
     def convolve(self, field: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         self._check()
-        return self._functional.conv2d(self._wrapped(field, weight.shape[-1] // 2), weight, bias)
-
-    def _wrapped(self, field: Tensor, reach: int) -> Tensor:
+        reach = weight.shape[-1] // 2
         if reach == 0:
-            return field
-        # Not F.pad: that loses channels_last, and it refuses to pad by more than the size.
-        rows, columns = field.shape[-2:]
-        if min(rows, columns) < reach:
-            index_y = self._torch.arange(-reach, rows + reach, device=field.device) % rows
-            index_x = self._torch.arange(-reach, columns + reach, device=field.device) % columns
-            return field[:, :, index_y][:, :, :, index_x]
-        field = self._torch.cat((field[:, :, -reach:], field, field[:, :, :reach]), dim=2)
-        return self._torch.cat((field[..., -reach:], field, field[..., :reach]), dim=3)
+            return self._functional.conv2d(field, weight, bias)
+        around = (reach,) * 4
+        if not self._torch.is_grad_enabled() and strips_pay(field, around, tuple(weight.shape[-2:])):
+            return convolved_with_strips(field, weight, bias, 1, True, True)
+        wrapped = gathered(field, around) if gathers(field, around) else extend(field, *around)
+        return self._functional.conv2d(wrapped, weight, bias)
 
     def prelu(self, field: Tensor, slope: Tensor) -> Tensor:
         return self._functional.prelu(field, slope)

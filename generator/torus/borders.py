@@ -16,6 +16,9 @@ from torch import Tensor
 
 from .wrapping import extend_axis
 
+MOST_PLACES = 1 << 18
+"""Pixels of the largest batch whose borders are copied at once: where each comes from is kept, 8 bytes a pixel."""
+
 STRIPS_FROM = 128
 """The shorter side from which strips are cheaper than a copy; below, their own arithmetic costs more."""
 
@@ -27,6 +30,7 @@ def gathers(image: Tensor, borders: tuple[int, int, int, int]) -> bool:
         and image.device.type == "cpu"
         and not torch.compiler.is_compiling()
         and image.is_contiguous(memory_format=torch.channels_last)
+        and image.numel() <= MOST_PLACES * image.shape[1]
         and max(borders[:2]) <= image.shape[-1]
         and max(borders[2:]) <= image.shape[-2]
     )

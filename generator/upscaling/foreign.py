@@ -85,13 +85,9 @@ class _Foreign:
     """A model that spandrel has read, on its device."""
 
     def __init__(self, descriptor: Any, path: Path, device: str, progress: Progress) -> None:
-        import torch
+        from generator.diffusion.hardware import choose_device
 
-        name = "cuda" if device == "auto" and torch.cuda.is_available() else device.replace("auto", "cpu")
-        try:
-            descriptor.to(torch.device(name)).eval()
-        except (RuntimeError, AssertionError) as error:  # torch's ways to say that there is no such device
-            raise GenerationError("bad_device", f"{path.name} cannot be put on {name}: {error}.") from error
+        descriptor.to(choose_device(device)).eval()
         self.name = f"{path.name} ({descriptor.architecture.name})"
         self.channels = int(descriptor.input_channels)
         self._scale = int(descriptor.scale)
@@ -123,7 +119,7 @@ class _Foreign:
             for side in _SIDES:
                 try:
                     made = self._in_tiles(image, side, wraps, exact, tick)
-                    return np.clip(np.moveaxis(made[0].numpy(), 0, 2), 0, 1)
+                    return np.moveaxis(made[0].clamp_(0, 1).numpy(), 0, 2)
                 except Exception as error:
                     if side == _SIDES[-1] or not is_out_of_memory(error):
                         raise
@@ -210,6 +206,8 @@ def _described(path: Path) -> Any:
     except spandrel.UnsupportedModelError as error:
         raise _refused(path, "holds a model of a kind that spandrel does not know.") from error
     except Exception as error:  # an architecture fails in its own way on weights that do not fit it
+        if is_out_of_memory(error):
+            raise
         raise _refused(path, f"cannot be loaded ({type(error).__name__}: {error}).") from error
     channels = (descriptor.input_channels, descriptor.output_channels)
     if not isinstance(descriptor, spandrel.ImageModelDescriptor) or channels not in ((1, 1), (3, 3)):
@@ -221,7 +219,10 @@ def _described(path: Path) -> Any:
 
 def library() -> Any:
     """The module spandrel, whether or not torchvision is installed. Raises ``ImportError``."""
-    with _without_torchvision():
+    from generator.diffusion.opening import IMPORTING
+
+    # What stands in for torchvision must not be seen by transformers, which may be imported in the background.
+    with IMPORTING, _without_torchvision():
         return importlib.import_module("spandrel")
 
 
@@ -243,6 +244,8 @@ def _tensors(path: Path) -> dict[str, Any]:
             "bad_model", f"{path.name} holds more than weights, or is damaged, and is not opened.", advice
         ) from error
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         raise _refused(path, f"cannot be read ({type(error).__name__}).") from error
     if not isinstance(found, dict):
         raise _refused(path, "holds no weights.")
@@ -276,4 +279,6 @@ def _without_torchvision() -> Iterator[None]:
 
 
 def _missing(*_arguments: object, **_options: object) -> None:
-    raise GenerationError("needs_torchvision", "This kind of model needs the library torchvision.")
+    raise GenerationError(
+        "needs_torchvision", "This kind of model needs the library torchvision.", "Choose another file."
+    )

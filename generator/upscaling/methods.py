@@ -20,6 +20,8 @@ from generator.upscaling.pieces import Axes, in_pieces
 
 COLOUR, DATA = "colour", "data"
 _BY_FILTER = "the Lanczos filter"
+_FILTER = 3
+"""Pixels of the source, at most, that the filter sees to each side when it reduces what a network has made."""
 
 Tick = Callable[[float], None]
 """Told the share of the work that is done, in [0, 1]; raises where the job was cancelled."""
@@ -68,13 +70,31 @@ class CompactNetwork:
         return self.shape.channels
 
     def __call__(self, picture: FloatArray, factor: int, wraps: Axes, tick: Tick) -> FloatArray:
-        return repeated(self._once, self.shape.scale, picture, factor, wraps, tick)
+        # What is made too large is reduced piece by piece, or it would have to be held as a whole.
+        reached = min(factor, self.shape.scale)
 
-    def _once(self, picture: FloatArray, wraps: Axes, tick: Tick) -> FloatArray:
+        def once(picture: FloatArray, wraps: Axes, tick: Tick) -> FloatArray:
+            return self._once(picture, reached, wraps, tick)
+
+        return repeated(once, reached, picture, factor, wraps, tick)
+
+    def _once(self, picture: FloatArray, factor: int, wraps: Axes, tick: Tick) -> FloatArray:
         planes = np.moveaxis(picture, 2, 0)
         stack = planes[:, None] if self.channels == 1 else planes[None]
-        made = in_pieces(self._run, stack, self.shape.scale, self.shape.halo, wraps, tick)
-        return np.clip(np.moveaxis(made.reshape(-1, *made.shape[-2:]), 0, 2), 0, 1)
+
+        def reduced(piece: FloatArray) -> FloatArray:
+            rows, columns = (factor * side for side in piece.shape[-2:])
+            made = np.clip(self._run(piece), 0, 1)
+            flat = np.moveaxis(made.reshape(-1, *made.shape[-2:]), 0, 2)
+            small = resize(flat, columns, rows, False, False, bounded=False)
+            return np.moveaxis(small, 2, 0).reshape(*made.shape[:2], rows, columns)
+
+        if factor < self.shape.scale:
+            made = in_pieces(reduced, stack, factor, self.shape.halo + _FILTER, wraps, tick)
+        else:
+            made = in_pieces(self._run, stack, factor, self.shape.halo, wraps, tick)
+        np.clip(made, 0, 1, out=made)
+        return np.moveaxis(made.reshape(-1, *made.shape[-2:]), 0, 2)
 
     def _run(self, planes: FloatArray) -> FloatArray:
         operations = self._operations

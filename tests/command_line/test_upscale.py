@@ -171,3 +171,31 @@ def test_maps_of_different_sizes_are_no_set(material: Path, tmp_path: Path) -> N
     Image.new("RGB", (32, 32)).save(tmp_path / "wall_basecolor.png")
     Image.new("L", (16, 16)).save(tmp_path / "wall_roughness.png")
     assert "not of one size" in said(call("upscale", tmp_path, "--out", tmp_path / "out"))
+
+
+def test_one_bad_set_does_not_keep_the_others_back(material: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "several"
+    folder.mkdir()
+    for path in material.glob(f"{STEM}_*.png"):
+        for stem in ("a_1", "b_2", "c_3"):
+            (folder / path.name.replace(STEM, stem)).write_bytes(path.read_bytes())
+    Image.new("L", (16, 16)).save(folder / "a_1_roughness.png")
+    (folder / "b_2_normal.png").write_bytes(b"no picture")
+    done = call("upscale", folder, "--factor", 2, "--out", tmp_path / "out")
+    sentence = said(done)
+    assert "2 of 3 sets were not made larger" in sentence
+    assert "a_1: The maps are not of one size" in sentence and "b_2: " in sentence
+    made = {path.name for path in (tmp_path / "out").iterdir() if "_source_" not in path.name}
+    assert {f"c_3_{name}.png" for name in MAPS} <= made
+    assert not [name for name in made if name.startswith(("a_1", "b_2"))]
+
+
+def test_data_with_holes_keep_them(tmp_path: Path) -> None:
+    pixels = np.full((32, 32, 4), 128, np.uint8)
+    pixels[..., 3] = 255
+    pixels[8:24, 8:24, 3] = 0
+    Image.fromarray(pixels).save(tmp_path / "mesh_roughness.png")
+    done = call("upscale", tmp_path / "mesh_roughness.png", "--factor", 2, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    made = np.asarray(Image.open(tmp_path / "out" / "mesh_roughness.png"))
+    assert made.shape == (64, 64, 4) and made[32, 32, 3] < 8 and made[2, 2, 3] > 247

@@ -19,7 +19,7 @@ from generator.maps.network import Plan, see  # noqa: E402
 from generator.maps.seeing import read_network, see_material  # noqa: E402
 from generator.networks.torch_operations import TorchOperations  # noqa: E402
 from training import evaluate  # noqa: E402
-from training.dataset import Materials  # noqa: E402
+from training.dataset import Materials, build  # noqa: E402
 from training.loop import Settings, train  # noqa: E402
 from training.maps import evaluation  # noqa: E402
 from training.maps.__main__ import main, run, start  # noqa: E402
@@ -159,14 +159,18 @@ def test_the_evaluation_finds_no_error_in_the_truth_and_some_in_everything_else(
 def test_one_command_prints_the_table_and_draws_the_sheet(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluate, "upscaler_tables", lambda folder: f"\nof {folder.name}\n")
+    monkeypatch.setattr(evaluate, "upscaler_table", lambda folder: f"\nof {folder.name}\n")
+    held_out = build("held-out", 2, 64, tmp_path, workers=1)
+    larger = build("held-out", 1, 96, tmp_path, workers=1)
     weights = run([data], tmp_path / "run", SMALL, Settings(steps=1), 60, sizes=SIZES)
-    arguments = ["--data", str(data), "--count", "2", "--weights", str(weights), "--out", str(tmp_path)]
-    arguments.append("--card")
+    arguments = ["--count", "2", "--weights", str(weights), "--out", str(tmp_path), "--card", "--data"]
+    assert evaluate.main([*arguments, str(data)]) == 1
+    assert "which networks are trained on" in capsys.readouterr().err
+    arguments += [str(held_out), str(larger)]
     assert evaluate.main(arguments) == 0
     page = (tmp_path / "maps-evaluation.md").read_text()
     assert page.strip() in capsys.readouterr().out
-    assert page.endswith(f"of {data.name}\n")
+    assert page.endswith(f"of {held_out.name}\n") and "## At 96 pixels, 1 materials" in page
     assert "network / analysis" in page and "normal, degrees" in page
     card = weights.with_suffix(".md").read_text()
     assert "28 procedural materials" in card and "normal, degrees" in card and "cobblestone" in card

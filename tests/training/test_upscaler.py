@@ -10,6 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+import training.upscaler.__main__ as command  # noqa: E402
 from generator.networks import read_weights  # noqa: E402
 from generator.networks.torch_operations import TorchOperations  # noqa: E402
 from generator.upscaling.compact import Shape, apply, read_shape  # noqa: E402
@@ -110,18 +111,34 @@ def test_it_learns_and_gives_a_file_that_the_product_reads(data: Path, tmp_path:
     assert read_shape(weights.tensors) == shape
     assert weights.metadata["architecture"] == "SRVGGNetCompact"
     assert weights.metadata["step"] == "80"
-    lines = (tmp_path / "upscaler-colour-x2" / "log.jsonl").read_text().splitlines()
-    first, last = (float(line.split('"pixels": ')[1].split(",")[0]) for line in (lines[0], lines[-1]))
-    assert last < first
+    small, truth = Draw(Materials(data / f"train-{SIZE}"), "colour", 2, 1).batch(0, 8, 16)
+    begun, learnt = (
+        losses(apply(TorchOperations(), given, shape, small), truth)["pixels"]
+        for given in (begin(shape, 0), {n: torch.from_numpy(v) for n, v in weights.tensors.items()})
+    )
+    assert learnt < begun
     assert (tmp_path / "upscaler-colour-x2" / "curve.png").is_file()
 
 
-def test_a_run_in_pieces_is_the_run_in_one_piece(data: Path, tmp_path: Path) -> None:
+def test_a_run_in_pieces_is_the_run_in_one_piece(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shape, source = Shape(1, 6, 3, 2), data / f"train-{SIZE}"
     settings = Settings(steps=6, warm_up=2)
     whole = read_weights(run(source, tmp_path / "whole", "data", shape, settings, side=16, count=2))
-    # No time at all: stopped at once, and resumed.
-    run(source, tmp_path / "parts", "data", shape, settings, minutes=0, side=16, count=2)
+    trained = command.train
+
+    def killed(start, losses, given, folder, minutes):
+        def until(weights, step):
+            if step == 3:
+                raise KeyboardInterrupt
+            return losses(weights, step)
+
+        return trained(start, until, given, folder, minutes, checkpoint_minutes=0.0)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(command, "train", killed)
+        run(source, tmp_path / "parts", "data", shape, settings, side=16, count=2)
     pieces = read_weights(run(source, tmp_path / "parts", "data", shape, settings, side=16, count=2))
     for name, values in whole.tensors.items():
         assert np.array_equal(values, pieces.tensors[name])

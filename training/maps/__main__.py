@@ -114,6 +114,8 @@ def run(
         weights,
         {
             **plan.metadata(),
+            "command": f"python -m training.maps --steps {settings.steps} "
+            f"--rate {settings.matrix_rate or settings.rate:g} --seed {seed}",
             "step": str(step),
             "hours": f"{seconds / 3600:.2f}",
             "materials": str(len(materials)),

@@ -32,7 +32,7 @@ of `dream-textures maps` and makes the maps of every diffusion model's textures.
 | never trained on | {", ".join(HELD_OUT)} |
 | for | {about.get("step", "?")} steps, {about.get("hours", "?")} hours on processors |
 | licence | GPL-3.0-or-later, as everything here; no picture of anybody else's was used |
-| made again by | {data}, then `python -m training.maps` |
+| made again by | {data}, then `{about.get("command", "python -m training.maps")}` |
 
 The families it knows: {", ".join(families)}.
 

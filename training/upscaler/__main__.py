@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Train a network that makes textures larger.
 
-    python -m training.upscaler --data training/out/data/train-256 --out training/out/upscaler --factor 4 --kind colour
+    python -m training.upscaler --data training/out/data/train-256 --out training/out/upscaler --kind colour
 
 goes on where the last run in that folder was stopped, keeps a log and its curve, and writes
 ``upscaler-colour-x4.safetensors`` there at the end of every run.
@@ -29,7 +29,8 @@ from training.upscaler.losses import SPECTRAL, losses
 from training.upscaler.samples import KINDS, Draw
 
 FEATURES, DEPTH = 48, 12
-SIDE, COUNT = 64, 8
+SIDE, COUNT = 64, 2
+STEPS = 5_000
 """Pixels of the small pictures and how many of them make a batch."""
 
 
@@ -66,6 +67,8 @@ def run(
     about = {
         "architecture": "SRVGGNetCompact",
         "kind": kind,
+        "command": f"python -m training.upscaler --kind {kind} --factor {shape.scale} --steps {settings.steps} "
+        f"--rate {settings.rate:g} --side {side} --count {count} --seed {seed}",
         "scale": str(shape.scale),
         "features": str(shape.features),
         "depth": str(shape.depth),
@@ -87,10 +90,10 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--data", type=Path, default=Path("training/out/data/train-256"))
     parser.add_argument("--out", type=Path, default=Path("training/out/upscaler"))
-    parser.add_argument("--factor", type=int, choices=FACTORS, default=2)
+    parser.add_argument("--factor", type=int, choices=FACTORS, default=4)
     parser.add_argument("--kind", choices=KINDS, default="colour", help="base colours, or all other maps")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so long (default: never)")
-    parser.add_argument("--steps", type=int, default=20_000, help="the last step; the rate falls towards it")
+    parser.add_argument("--steps", type=int, default=STEPS, help="the last step; the rate falls towards it")
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--features", type=int, default=FEATURES)
     parser.add_argument("--depth", type=int, default=DEPTH, help="convolutions in all")

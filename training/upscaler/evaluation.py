@@ -62,13 +62,17 @@ def _rings(picture: FloatArray) -> FloatArray:
 
 
 def enlargers(weights: Path, kind: str, factor: int) -> dict[str, Enlarger]:
-    """Every way there is, by name: the filter, the network for the factor, and for 4 the one for 2 applied twice."""
+    """Every way there is, by name: the filter, and each network of the folder, applied twice or reduced if need be."""
     found: dict[str, Enlarger] = {"Lanczos": Lanczos()}
-    for scale in (factor, 2):
+    for scale in FACTORS:
         path = weights / f"upscaler-{kind}-x{scale}.safetensors"
         if path.is_file():
-            name = "network" if scale == factor else "network x2 twice"
-            found.setdefault(name, CompactNetwork(read_weights(path), name, lambda: None))
+            name = (
+                "network"
+                if scale == factor
+                else f"network x{scale} {'twice' if scale < factor else 'reduced'}"
+            )
+            found[name] = CompactNetwork(read_weights(path), name, lambda: None)
     return found
 
 
@@ -186,8 +190,9 @@ def _about(name: str, kind: str, about: dict[str, str]) -> list[str]:
         "run on a torus, so that what tiled still tiles. Any program that uses spandrel loads it.\n",
         f"Trained from nothing on {about.get('materials')} procedural materials of {about.get('size')} pixels made by "
         f"Dream Textures itself, so that no picture of anybody's is in it; {about.get('step')} steps, "
-        f"{about.get('hours')} hours on the processor of a small machine. Families: {', '.join(families)}. "
-        "Made again by `python -m training.upscaler`. Licence: GPL-3.0-or-later, as the rest.\n",
+        f"{about.get('hours')} hours on processors. Families: {', '.join(families)}. "
+        f"Made again by `{about.get('command', 'python -m training.upscaler')}`. "
+        "Licence: GPL-3.0-or-later, as the rest.\n",
         "It adds the detail that such textures mostly have at that place. It does not know what was there, and is not "
         "for pictures of people or of writing.\n",
         "Measured on families that it has never seen, made smaller, rounded to 8 bits and made larger again:\n",

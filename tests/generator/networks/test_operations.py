@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ import pytest
 from generator.networks import Operations, best_operations, numpy_operations
 from generator.networks.numpy_operations import NumpyOperations
 
+ROOT = Path(__file__).resolve().parents[3]
 RNG = np.random.default_rng(7)
 FIELD = RNG.standard_normal((2, 8, 12, 20), dtype=np.float32)
 WEIGHTS = {
@@ -109,3 +112,24 @@ def test_work_can_be_stopped_between_strips(monkeypatch: pytest.MonkeyPatch) -> 
 def test_numpy_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert best_operations().name == "numpy"
+
+
+@pytest.mark.parametrize("inside", [None, "raise RuntimeError('no driver')", "nn = None"])
+def test_a_torch_that_does_not_load_is_as_good_as_none(inside: str | None, tmp_path: Path) -> None:
+    """A folder that an uninstallation left, or one that fails in a way of its own."""
+    (tmp_path / "torch").mkdir()
+    if inside is not None:
+        (tmp_path / "torch" / "__init__.py").write_text(inside)
+    code = "from generator.networks import best_operations; print(best_operations().name)"
+    # The current folder comes before the libraries; what is no package comes after them.
+    isolated = [
+        sys.executable,
+        "-c",
+        f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]; {code}",
+    ]
+    if inside is None:
+        hidden = "; sys.path[:] = [p for p in sys.path if not __import__('os').path.isdir(p + '/torch/nn')]"
+        numpy = f"; import numpy{hidden}; "
+        isolated[-1] = isolated[-1].replace("; from", f"{numpy}from")
+    done = subprocess.run(isolated, capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert done.stdout.strip() == "numpy"
