@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import threading
 from pathlib import Path
@@ -43,12 +44,9 @@ def import_libraries() -> None:
     with IMPORTING:
         _stay_offline()
         _be_quiet()
-        import diffusers
-
-        from . import model as model
-
         # diffusers imports a pipeline when it is named, and transformers' text encoders with it.
-        _ = diffusers.StableDiffusionPipeline
+        importlib.import_module("diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion")
+        importlib.import_module("generator.diffusion.model")
 
 
 def _stay_offline() -> None:

@@ -31,6 +31,10 @@ NEAREST = 256
 """The shorter side of the pictures the network was trained on. Of larger ones it also sees copies of half the size,
 a quarter and so on down to about this: a brick a thousand pixels wide is only known as a brick from afar."""
 
+DEPTH = 1.6
+"""How much deeper the relief is than the network says. It was trained to err little, and where it is in doubt a plane
+errs least; on surfaces that it has not seen, its normals are nearest to the truth so (1.5 and 2 do nearly as well)."""
+
 CERTAINTY = 3.0
 """How much surer of metal the map is than the network: matter is metal or not, so doubt is settled, not shown."""
 
@@ -60,12 +64,13 @@ def see_material(network: Network, picture: FloatArray, axes: tuple[bool, bool] 
     """The material that ``picture``, ``(H, W, 3)`` sRGB in [0, 1], shows; its base colour has the light taken out.
 
     ``axes`` says whether it wraps in (X, Y); where it does every map wraps as well. A roll by a multiple of the
-    plan's stride in the smallest copy that is looked at rolls the maps, where the sides are such multiples: 32 pixels
-    up to a side of 362, 128 of 1024.
+    plan's stride in the smallest copy that is looked at rolls the maps, where the sides are such multiples: 64 pixels
+    up to a side of 362, 256 of 1024.
     """
     rows, columns = picture.shape[:2]
     whole = bridge(np.clip(np.asarray(picture, np.float32), 0, 1), axes)
     seen = _look(network, whole)
+    seen["height"] *= np.float32(DEPTH)
     colour = seen.pop("gain")  # in place: at 8192 pixels each of these is 0.8 GB
     colour += 1
     colour *= whole
@@ -102,7 +107,7 @@ def _look(network: Network, whole: FloatArray) -> dict[str, FloatArray]:
     for shrink in _copies(rows, columns):
         height, width = _fitted(rows, columns, network.plan.stride, shrink)
         picture = resize(whole, width, height)
-        seen = _refined(seen, _glance(network, picture)) if seen else _from_all_sides(network, picture)
+        seen = _refined(seen, _glance(network, picture)) if seen else _begun(network, picture)
     return _sized(seen, rows, columns)
 
 
@@ -111,6 +116,20 @@ def _copies(rows: int, columns: int) -> list[float]:
     largest = min(1.0, LARGEST / math.sqrt(rows * columns))
     halvings = max(0, round(math.log2(min(rows, columns) * largest / NEAREST)))
     return [largest / 2**n for n in range(halvings, -1, -1)]
+
+
+def _begun(network: Network, picture: FloatArray) -> dict[str, FloatArray]:
+    """What the network sees in the smallest copy; how bright matter is, and whether metal, also from twice as far.
+
+    Of those two it judges better by what it can see at one glance.
+    """
+    near = _from_all_sides(network, picture)
+    rows, columns = picture.shape[:2]
+    height, width = _fitted(rows, columns, network.plan.stride, 0.5)
+    far = _refined(_from_all_sides(network, resize(picture, width, height)), near)
+    for name in ("gain", "offset"):
+        near[name] = (near[name] + far[name]) / 2
+    return near | {"metallic": far["metallic"]}
 
 
 def _from_all_sides(network: Network, picture: FloatArray) -> dict[str, FloatArray]:

@@ -45,7 +45,7 @@ class TorchOperations:
         reach = weight.shape[-1] // 2
         if reach == 0:
             return self._functional.conv2d(field, weight, bias)
-        around = (reach,) * 4
+        around = (reach, reach, reach, reach)
         if not self._torch.is_grad_enabled() and strips_pay(field, around, tuple(weight.shape[-2:])):
             return convolved_with_strips(field, weight, bias, 1, True, True)
         wrapped = gathered(field, around) if gathers(field, around) else extend(field, *around)

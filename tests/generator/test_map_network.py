@@ -88,7 +88,7 @@ def _agree(one: Material, other: Material, tolerance: float) -> None:
 
 
 class TestTheTorus:
-    @pytest.mark.parametrize("shift", [(8, 0), (16, -24), (40, 56)])
+    @pytest.mark.parametrize("shift", [(16, 0), (32, -48), (48, 80)])
     def test_a_roll_by_the_stride_rolls_every_map_and_changes_nothing_else(
         self, shift: tuple[int, int]
     ) -> None:
@@ -99,7 +99,7 @@ class TestTheTorus:
         rolled = {name: np.roll(getattr(here, name), shift, axis=(0, 1)) for name in MAPS}
         _agree(there, replace(here, **rolled), 1e-5)
 
-    @pytest.mark.parametrize("shift", [(16, 0), (32, -48)])
+    @pytest.mark.parametrize("shift", [(32, 0), (-32, 64)])
     def test_and_where_smaller_copies_are_looked_at_too_one_by_a_multiple_in_the_smallest(
         self, shift: tuple[int, int], monkeypatch: pytest.MonkeyPatch
     ) -> None:

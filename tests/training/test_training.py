@@ -129,7 +129,8 @@ def test_what_is_trained_is_what_the_product_runs(
     data: Path, materials: Materials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One look by the product's own NumPy arithmetic gives the maps that the loss saw."""
-    monkeypatch.setattr(seeing, "_from_all_sides", seeing._glance)
+    monkeypatch.setattr(seeing, "_begun", seeing._glance)
+    monkeypatch.setattr(seeing, "DEPTH", 1.0)
     monkeypatch.setattr(seeing, "CERTAINTY", 1.0)
     settings = Settings(steps=2)
     path = run([data], tmp_path, SMALL, settings, 60, sizes=SIZES)
