@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from generator.importing import IMPORTING
 from generator.progress import GenerationError, Progress
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def devices() -> list[dict[str, Any]]:
     Each has ``id`` (``cuda:0``), ``name``, ``kind`` (``cuda``, ``rocm``, ``xpu``, ``mps`` or ``cpu``),
     ``memory_bytes`` and ``bf16``: whether it computes bfloat16 natively.
     """
-    from .hardware import list_devices
+    with IMPORTING:
+        from .hardware import list_devices
 
     return list_devices()
 

@@ -5,20 +5,16 @@ from __future__ import annotations
 
 import importlib
 import os
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from generator.importing import IMPORTING
 from generator.progress import Progress
 
 from .folder import display_name, read_folder
 
 if TYPE_CHECKING:
     from .model import DiffusionModel
-
-
-IMPORTING = threading.Lock()
-"""Held by whoever imports libraries whose imports look at each other's."""
 
 
 def load_model(path: Path, precision: str, device_name: str, progress: Progress) -> DiffusionModel:
@@ -28,7 +24,8 @@ def load_model(path: Path, precision: str, device_name: str, progress: Progress)
     folder = read_folder(path)
     progress.loading("Starting PyTorch")
     _stay_offline()
-    from .hardware import choose_device
+    with IMPORTING:
+        from .hardware import choose_device
 
     wanted = choose_device(device_name)
     progress.loading("Starting diffusers")

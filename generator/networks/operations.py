@@ -7,6 +7,7 @@ import importlib.util
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from generator.importing import IMPORTING
 from generator.material import FloatArray
 
 EPSILON = 1e-5
@@ -81,7 +82,8 @@ def best_operations(check: Callable[[], None] | None = None) -> Operations:
     """Torch's where it is installed, else NumPy's. ``check`` is called between pieces of work, and may raise."""
     if importlib.util.find_spec("torch") is not None:
         try:
-            from generator.networks.torch_operations import TorchOperations
+            with IMPORTING:
+                from generator.networks.torch_operations import TorchOperations
 
             return TorchOperations(check)
         except Exception:  # noqa: S110

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from generator.importing import IMPORTING
 from generator.material import FloatArray
 from generator.networks import WeightsError, read_weights
 from generator.progress import GenerationError, Progress
@@ -68,6 +69,8 @@ def load(path: Path, device: str, progress: Progress) -> Loaded:
             f"{path.name} needs torch, and the Python that runs the generator lacks it.",
             _NEEDS_TORCH,
         )
+    with IMPORTING:
+        import torch as torch
     return _Foreign(_described(path), path, device, progress)
 
 
@@ -219,8 +222,6 @@ def _described(path: Path) -> Any:
 
 def library() -> Any:
     """The module spandrel, whether or not torchvision is installed. Raises ``ImportError``."""
-    from generator.diffusion.opening import IMPORTING
-
     # What stands in for torchvision must not be seen by transformers, which may be imported in the background.
     with IMPORTING, _without_torchvision():
         return importlib.import_module("spandrel")
