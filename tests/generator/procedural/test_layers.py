@@ -126,7 +126,11 @@ def picture() -> FloatArray:
 
 
 def test_at_strength_0_the_picture_is_itself() -> None:
-    assert restyle(picture(), parse("mossy cracked wall"), 0.0, 1).basecolor.tobytes() == picture().tobytes()
+    """By analysis, which takes no light out; whoever sees it, words add nothing."""
+    words = parse("mossy cracked wall")
+    assert restyle(picture(), words, 0.0, 1, by="analysis").basecolor.tobytes() == picture().tobytes()
+    seen = restyle(picture(), words, 0.0, 1).basecolor
+    assert seen.tobytes() == restyle(picture(), parse("wall"), 0.0, 2).basecolor.tobytes()
 
 
 @pytest.mark.parametrize(
