@@ -124,7 +124,7 @@ def test_a_photo_is_restyled_and_its_recipe_finds_the_photo_again(tmp_path: Path
 
 
 def test_maps_of_an_image(tmp_path: Path, photo: Path) -> None:
-    done = call("maps", photo, "--out", tmp_path / "out")
+    done = call("maps", "--maps-from", "analysis", photo, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert {f"my-photo_{name}.png" for name in (*MAPS, "sheet", "source")} == names
