@@ -122,19 +122,21 @@ class Engine:
         picture = _source_pixels(request, source)
         if request.task == "upscale":
             assert picture is not None  # the request guarantees it
-            self._upscale(picture, request, progress, keep)
+            self._upscale(picture, models.settle_unasked(request), progress, keep)
             return
         request = settle_maker(settle_axes(request, picture), progress)
         if request.task == "maps":
             assert picture is not None  # the request guarantees it
             basecolor = _fit_picture(picture, request)
-            self._deliver(0, request, maps_of(basecolor, request, progress), progress, keep)
+            made = maps_of(basecolor, request, progress)
+            self._deliver(0, models.settle_unasked(request), made, progress, keep)
             return
         if request.task == "tile":
             assert picture is not None
             self._tile(picture, request, progress, keep)
             return
         model = self._load(request, progress)
+        request = model.settle(request)
         request = _fit_size(request, model, progress)
         fitted = None if picture is None else _prepare_source(picture, request, progress)
         for index, made in enumerate(model.generate(request, fitted, progress)):
@@ -147,7 +149,7 @@ class Engine:
         if (request.width, request.height) != (columns, rows):
             raise RequestError(f"An image that is made to tile keeps its size, which is {columns} x {rows}.")
         progress.loading("Measuring the borders")
-        made, before = repair(picture, request, lambda: self._load(request, progress), progress)
+        made, before, request = repair(picture, request, lambda: self._load(request, progress), progress)
         progress.check()
         name, report = "basecolor", measure(from_levels(made)).to_json()
         progress.check()

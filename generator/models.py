@@ -27,6 +27,13 @@ class Model(Protocol):
         """The nearest size that this model can make tile."""
         ...
 
+    def settle(self, request: Request) -> Request:
+        """The request with steps, guidance and scheduler of the model's choice where it leaves them open.
+
+        A settled request comes back as it is. Raises `GenerationError` for a LoRA that is not there.
+        """
+        ...
+
     def generate(
         self, request: Request, source: FloatArray | None, progress: Progress
     ) -> Iterator[FloatArray | Material]:
@@ -122,6 +129,13 @@ def native_size(name: str) -> int:
         if name == PROCEDURAL.name
         else _folder_info(find_folder(name), name).native_size
     )
+
+
+def settle_unasked(request: Request) -> Request:
+    """As `Model.settle`, for a request that no diffusion model is asked for: nothing depends on its numbers."""
+    from generator.procedural_model import ProceduralModel
+
+    return ProceduralModel().settle(request)
 
 
 def load(name: str, precision: str, device: str, progress: Progress) -> Model:

@@ -13,6 +13,7 @@ from generator.resample import resize
 from generator.tileable import tile
 
 STEPS = 20
+UNUSED_STEPS, UNUSED_GUIDANCE = 25, 7.5
 NOTHING_TO_ADD = (
     "The built-in model keeps the source image and adds what the words name, such as moss, cracks, rust, snow, "
     "water or a colour. These words name none of that, so nothing is added to the image."
@@ -27,6 +28,10 @@ class ProceduralModel:
     def fit_size(self, width: int, height: int) -> tuple[int, int]:
         """Every size tiles."""
         return width, height
+
+    def settle(self, request: Request) -> Request:
+        """Numbers that nothing here depends on, always the same, so that recipes are complete."""
+        return request.settled(UNUSED_STEPS, UNUSED_GUIDANCE)
 
     def close(self) -> None:
         """Nothing is held."""

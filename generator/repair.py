@@ -9,7 +9,7 @@ import numpy as np
 
 from generator import seams
 from generator.material import FloatArray
-from generator.models import Model
+from generator.models import Model, settle_unasked
 from generator.pixels import Pixels, from_levels, to_levels
 from generator.procedural_model import ProceduralModel
 from generator.progress import Progress
@@ -24,8 +24,10 @@ TRANSPARENT = (
 
 def repair(
     pixels: Pixels, request: Request, load: Callable[[], Model], progress: Progress
-) -> tuple[Pixels, seams.SeamReport]:
+) -> tuple[Pixels, seams.SeamReport, Request]:
     """The picture ``(H, W, 3 or 4)`` made to tile along the request's axes, and the report on it as it was.
+
+    The request comes back as whoever did it settled it (see `Model.settle`).
 
     Size, type and number of channels stay; a picture that tiles already comes back as it is, and no model is
     loaded for it. ``load`` gives the request's model. Transparency is a fourth channel: without a model it is
@@ -38,9 +40,9 @@ def repair(
     verdicts = [getattr(before, axis).tiles for axis in axes]
     if all(verdicts):
         progress.notice(f"The image tiles already in {spoken(axes)} and was left as it is.")
-        return pixels, before
-    made = _repaired(picture, before, request, load, progress)
-    return (pixels if made is picture else to_levels(made, pixels.dtype)), before
+        return pixels, before, settle_unasked(request)
+    made, request = _repaired(picture, before, request, load, progress)
+    return (pixels if made is picture else to_levels(made, pixels.dtype)), before, request
 
 
 def measure(picture: FloatArray, guess: bool = False) -> seams.SeamReport:
@@ -63,14 +65,19 @@ def _repaired(
     request: Request,
     load: Callable[[], Model],
     progress: Progress,
-) -> FloatArray:
+) -> tuple[FloatArray, Request]:
+    def joined(by: Model, part: FloatArray) -> tuple[FloatArray, Request]:
+        settled = by.settle(request)
+        return by.make_seamless(settled, part, progress), settled
+
     if not _broken(before, request):
         # Nothing to see for a model, though a small picture may still have a jump that can be taken away.
-        return ProceduralModel().make_seamless(request, picture, progress)
+        return joined(ProceduralModel(), picture)
     if request.model == DEFAULT_MODEL or picture.shape[2] == 3:
-        return load().make_seamless(request, picture, progress)
+        return joined(load(), picture)
     colours, alpha = picture[..., :3], picture[..., 3:]
     if _broken(seams.measure(alpha, guess=True), request):
         progress.notice(TRANSPARENT)
-        return ProceduralModel().make_seamless(request, picture, progress)
-    return np.concatenate((load().make_seamless(request, colours, progress), alpha), axis=2)
+        return joined(ProceduralModel(), picture)
+    painted, settled = joined(load(), colours)
+    return np.concatenate((painted, alpha), axis=2), settled

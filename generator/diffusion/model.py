@@ -59,6 +59,10 @@ class DiffusionModel:
 
         return fit(width), fit(height)
 
+    def settle(self, request: Request) -> Request:
+        """The request with what this model, with its LoRAs, was made for where it leaves that open."""
+        return request.settled(25, 7.5)
+
     def generate(
         self, request: Request, source: FloatArray | None, progress: Progress
     ) -> Iterator[FloatArray]:
@@ -67,6 +71,7 @@ class DiffusionModel:
         ``source`` has the request's size and tiles along the request's axes. The size must be one that
         `fit_size` gives. Raises `GenerationError`, and `CancelledError` within one step.
         """
+        request = self.settle(request)
         loaded = self._begin(request, source, progress)
         if source is not None and request.strength == 0:
             progress.notice("The strength is 0, so the source image stays as it is.")
@@ -99,7 +104,7 @@ class DiffusionModel:
         canvas = repaint.lay_out(picture, x, y)
         width, height = self.fit_size(columns, rows)
         fitted = canvas.resized(width, height, request.tiles_x, request.tiles_y)
-        request = replace(request, width=width, height=height)
+        request = replace(self.settle(request), width=width, height=height)
         self._announce(self._begin(request, fitted.picture, progress), request, progress)
         painted = self._picture(request, 0, fitted.picture, fitted, progress)
         painted = resize(painted, columns, rows, wrap_x=request.tiles_x, wrap_y=request.tiles_y)
@@ -138,7 +143,7 @@ class DiffusionModel:
         tokenizers = [
             part for name, part in loaded.pipeline.components.items() if name.startswith("tokenizer")
         ]
-        guided = request.guidance_scale > 1 and loaded.family.negative
+        guided = request.guidance > 1 and loaded.family.negative
         texts = {"prompt": request.prompt, "negative prompt": request.negative_prompt if guided else ""}
         for name, text in texts.items():
             lost = max((dropped_words(part, text) for part in tokenizers if part), key=len, default="")
@@ -173,7 +178,7 @@ class DiffusionModel:
                 raise SpoiltError
             return to_picture(pixels[0])
 
-        job = Job(*size, guided=request.guidance_scale > 1, source=source is not None)
+        job = Job(*size, guided=request.guidance > 1, source=source is not None)
         with explained(*_STOPPED):
             return self._attempts.make(job, work, progress)
 

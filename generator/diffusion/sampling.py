@@ -103,7 +103,7 @@ def denoise(
         "generator": torch.Generator("cpu").manual_seed(seed),
         "output_type": "latent",
     }
-    if family.guidance == "true_cfg_scale" and request.guidance_scale > 1:
+    if family.guidance == "true_cfg_scale" and request.guidance > 1:
         settings["negative_prompt"] = request.negative_prompt or " "  # without one there is no guidance
     elif request.negative_prompt:
         settings["negative_prompt"] = request.negative_prompt

@@ -25,6 +25,8 @@ MAX_COUNT = 64
 MAX_STEPS = 1000
 MAX_TEXT = 10_000
 MAX_RELIEF = 100.0
+MAX_LORAS = 8
+MAX_LORA_WEIGHT = 2.0
 
 FACTORS = (2, 4)
 """How many times as long the sides of an upscaled picture are."""
@@ -62,6 +64,24 @@ class ImageRef:
 
 
 @dataclass(frozen=True)
+class Lora:
+    """A small file of weights that is laid over the model's own, ``weight`` in [-2, 2] times.
+
+    ``file`` is the path of a ``.safetensors`` file on the generator's machine, or its bare name.
+    """
+
+    file: str
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        _text("The LoRA's file", self.file)
+        if not self.file.lower().endswith(".safetensors") or "\x00" in self.file:
+            raise RequestError(f"A LoRA is a file that ends in .safetensors, not {short(self.file)}.")
+        weight = _real("The LoRA's weight", self.weight, -MAX_LORA_WEIGHT, MAX_LORA_WEIGHT)
+        object.__setattr__(self, "weight", weight)
+
+
+@dataclass(frozen=True)
 class Request:
     """Everything a result depends on. The same request gives the same bytes on the same machine.
 
@@ -72,6 +92,10 @@ class Request:
 
     ``maps_from`` says how maps are made of a picture: by the network or by image analysis. ``auto`` is the network
     where it is there; the generator settles this as well wherever maps are made so, and the recipe says which it was.
+
+    ``num_inference_steps`` of 0 and ``guidance_scale`` of None mean what the model, with its ``loras``, was made for;
+    the generator settles both, and a ``scheduler`` that is empty where only one will do, as soon as the model is
+    there, so that a recipe says them.
 
     The task ``texture`` makes a material from words, ``maps`` one from a picture as it is, and ``tile`` makes the
     source itself tile along ``seamless``: one picture of the source's own size, called ``basecolor`` whatever it
@@ -96,9 +120,10 @@ class Request:
     maps_from: str = "auto"
     source: ImageRef | None = None
     strength: float = 0.6
-    num_inference_steps: int = 25
-    guidance_scale: float = 7.5
+    num_inference_steps: int = 0
+    guidance_scale: float | None = None
     scheduler: str = ""
+    loras: tuple[Lora, ...] = ()
     precision: str = "auto"
     device: str = "auto"
     relief: float = 0.0
@@ -114,12 +139,12 @@ class Request:
         _whole("The height", self.height, MIN_SIZE, MAX_SIZE)
         _whole("The seed", self.seed, 0, MAX_SEED)
         _whole("The number of images", self.count, 1, MAX_COUNT)
-        _whole("The number of steps", self.num_inference_steps, 1, MAX_STEPS)
+        _whole("The number of steps", self.num_inference_steps, 0, MAX_STEPS)
         # Stored as floats, so that a request that went through JSON equals the one that did not.
         object.__setattr__(self, "strength", _real("The strength", self.strength, 0.0, 1.0))
-        object.__setattr__(
-            self, "guidance_scale", _real("The guidance scale", self.guidance_scale, 0.0, 100.0)
-        )
+        if self.guidance_scale is not None:
+            guidance = _real("The guidance scale", self.guidance_scale, 0.0, 100.0)
+            object.__setattr__(self, "guidance_scale", guidance)
         object.__setattr__(self, "relief", _real("The relief", self.relief, 0.0, MAX_RELIEF))
         if not isinstance(self.maps, (tuple, list)):
             raise RequestError("The maps must be a list of names.")
@@ -128,6 +153,7 @@ class Request:
         object.__setattr__(self, "maps", tuple(name for name in MAPS if name in self.maps))
         if not self.maps:
             raise RequestError("Ask for at least one map.")
+        self._check_loras()
         if not self.model:
             raise RequestError("Choose a model.")
         if self.source is not None and not isinstance(self.source, ImageRef):
@@ -140,6 +166,15 @@ class Request:
             self._check_upscale()
         if self.task == "texture" and self.source is None and not self.prompt.strip():
             raise RequestError("Type what the texture should be, such as: mossy red brick wall.")
+
+    def _check_loras(self) -> None:
+        if not isinstance(self.loras, (tuple, list)) or any(
+            not isinstance(item, Lora) for item in self.loras
+        ):
+            raise RequestError("The LoRAs must be a list of files and weights.")
+        if len(self.loras) > MAX_LORAS:
+            raise RequestError(f"A model takes at most {MAX_LORAS} LoRAs at once, not {len(self.loras)}.")
+        object.__setattr__(self, "loras", tuple(self.loras))
 
     def _check_tile(self) -> None:
         if self.source is None:
@@ -170,6 +205,21 @@ class Request:
         return 1 if self.source is None else self.width // self.source.width
 
     @property
+    def guidance(self) -> float:
+        """The guidance scale as a number (None must have been settled before)."""
+        assert self.guidance_scale is not None
+        return self.guidance_scale
+
+    def settled(self, steps: int, guidance: float, scheduler: str = "") -> Request:
+        """The same, with these numbers and this scheduler in place of what was left to the model."""
+        return replace(
+            self,
+            num_inference_steps=self.num_inference_steps or steps,
+            guidance_scale=guidance if self.guidance_scale is None else self.guidance_scale,
+            scheduler=self.scheduler or scheduler,
+        )
+
+    @property
     def tiles_x(self) -> bool:
         """Whether the left and right edges must meet (``auto`` must have been settled before)."""
         return self.seamless in ("both", "x")
@@ -189,7 +239,8 @@ class Request:
 
     def to_json(self) -> dict[str, Any]:
         """This request as plain JSON values, with its format version."""
-        return {"version": REQUEST_VERSION, **asdict(self), "maps": list(self.maps)}
+        loras = [asdict(item) for item in self.loras]
+        return {"version": REQUEST_VERSION, **asdict(self), "maps": list(self.maps), "loras": loras}
 
     @classmethod
     def from_json(cls, value: object) -> Request:
@@ -208,10 +259,24 @@ class Request:
                 data["source"] = ImageRef(**source)
             except TypeError as error:
                 raise RequestError("The source is incomplete: it needs a checksum and a size.") from error
+        data["loras"] = _loras(data.get("loras", ()))
         try:
             return cls(**data)
         except TypeError as error:
             raise RequestError(f"The request is incomplete: {error}.") from error
+
+
+def _loras(value: object) -> tuple[Lora, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise RequestError("The LoRAs must be a list of files and weights.")
+    found = []
+    for item in value[: MAX_LORAS + 1]:
+        data = _object("A LoRA", item)
+        _known("A LoRA", data, Lora)
+        if "file" not in data:
+            raise RequestError("A LoRA is incomplete: it needs a file.")
+        found.append(Lora(**data))
+    return tuple(found)
 
 
 def _object(what: str, value: object) -> dict[str, Any]:

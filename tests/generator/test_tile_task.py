@@ -73,6 +73,9 @@ class Painter:
     def fit_size(self, width: int, height: int) -> tuple[int, int]:
         return width, height
 
+    def settle(self, request: Request) -> Request:
+        return request.settled(9, 1.5)
+
     def generate(self, *_):
         raise AssertionError("nothing new is made")
 
