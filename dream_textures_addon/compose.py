@@ -10,7 +10,7 @@ from typing import Any
 
 import bpy
 
-from . import presets, targets
+from . import presets, schedulers, targets
 from .delivery import Destination, MaterialDestination
 from .images import read_source
 from .materials import MaterialOptions
@@ -54,9 +54,25 @@ class Wishes:
             return str(getattr(self._operator, "model", ""))
         if self._settings.uses_builtin:
             return protocol.DEFAULT_MODEL
-        if not self._settings.model_folder:
+        if not self._settings.chosen_folder:
             raise protocol.RequestError("Choose the folder of a model, or the built-in one.")
-        return str(Path(bpy.path.abspath(self._settings.model_folder)))
+        return self._settings.chosen_folder
+
+    def model_settings(self) -> dict[str, Any]:
+        """What the request says of how the model is run; what is left to the model is left out.
+
+        Raises `RequestError` where no folder is chosen, and for a LoRA without a file.
+        """
+        chosen: dict[str, Any] = {"model": self.model_name, "scheduler": schedulers.requested(self.scheduler)}
+        if chosen["model"].startswith("builtin:"):
+            return chosen
+        chosen["loras"] = tuple(
+            protocol.Lora(bpy.path.abspath(lora.file), lora.weight) for lora in self._settings.loras
+        )
+        for name, field in (("steps", "num_inference_steps"), ("guidance", "guidance_scale")):
+            if self.given(name) or not self._settings.automatic:
+                chosen[field] = getattr(self, name)
+        return chosen
 
     def pixels(self) -> tuple[int, int]:
         """Width and height; a script that gives one of them gets a square."""
@@ -99,7 +115,6 @@ def compose_texture(context: bpy.types.Context, wishes: Wishes) -> Order:
     request = protocol.Request(
         prompt=prompt,
         negative_prompt=negative,
-        model=wishes.model_name,
         width=width,
         height=height,
         seed=wishes.draw_seed(),
@@ -109,9 +124,7 @@ def compose_texture(context: bpy.types.Context, wishes: Wishes) -> Order:
         maps_from=wishes.maps_from,
         source=reference,
         strength=wishes.strength,
-        num_inference_steps=wishes.steps,
-        guidance_scale=wishes.guidance,
-        scheduler="" if wishes.scheduler == "default" else wishes.scheduler,
+        **wishes.model_settings(),
     )
     return Order(request, pixels, _destination(context, wishes, _words(wishes.prompt, image)))
 

@@ -84,6 +84,12 @@ class Runtime:
         hello = None if self.session is None else self.session.hello
         return "unknown" if hello is None else hello.version
 
+    @property
+    def models(self) -> list[Any]:
+        """The models that the running generator has told of; none before it has."""
+        hello = None if self.session is None else self.session.hello
+        return [] if hello is None else hello.models
+
     def close(self) -> None:
         """End the generator and the worker. What is not over, or not placed, stays on disk for the next start."""
         for job in self.board:

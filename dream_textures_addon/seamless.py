@@ -79,7 +79,6 @@ def compose(
         task="tile",
         prompt=prompt,
         negative_prompt=negative,
-        model=wishes.model_name if use_model else protocol.DEFAULT_MODEL,
         width=reference.width,
         height=reference.height,
         seed=wishes.draw_seed() if use_model else 0,
@@ -87,9 +86,7 @@ def compose(
         maps=("basecolor",),
         source=reference,
         strength=wishes.strength,
-        num_inference_steps=wishes.steps,
-        guidance_scale=wishes.guidance,
-        scheduler="" if wishes.scheduler == "default" else wishes.scheduler,
+        **(wishes.model_settings() if use_model else {}),
     )
     notes = _losses(image, pixels)
     return Order(request, pixels, _destination(context, wishes, image, reference.sha256, notes, from_source))

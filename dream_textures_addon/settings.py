@@ -4,9 +4,12 @@
 # pyright: reportInvalidTypeForm=false
 from __future__ import annotations
 
+from pathlib import Path
+
 import bpy
 from bpy.props import (
     BoolProperty,
+    CollectionProperty,
     EnumProperty,
     FloatProperty,
     IntProperty,
@@ -15,6 +18,7 @@ from bpy.props import (
 )
 
 from .presets import PRESETS
+from .schedulers import SCHEDULER_ITEMS
 from .wire import protocol
 
 MAX_SEED = 2**31 - 1
@@ -59,16 +63,6 @@ MAKER_ITEMS = [
     ),
 ]
 
-SCHEDULER_ITEMS = [
-    ("default", "Model's Own", "The sampler that the model's folder names"),
-    ("euler", "Euler", "Plain and dependable"),
-    ("euler_a", "Euler Ancestral", "Lively; more steps go on changing the picture"),
-    ("dpmpp_2m_karras", "DPM++ 2M Karras", "Good pictures in few steps"),
-    ("unipc", "UniPC", "Good pictures in very few steps"),
-    ("ddim", "DDIM", "The classic"),
-    ("lcm", "LCM", "For latent consistency models: four to eight steps, guidance near 1"),
-]
-
 TARGET_ITEMS = [
     ("active", "Active Material", "Write into the active object's material; nodes of your own stay"),
     ("new", "New Material", "Make a new material and put it into the active slot"),
@@ -93,6 +87,24 @@ STORE_ITEMS = [
 
 def is_picture(_settings: DTEX_PG_settings | None, image: bpy.types.Image) -> bool:
     return image.source in {"FILE", "GENERATED"} and image.type not in {"RENDER_RESULT", "COMPOSITING"}
+
+
+class DTEX_PG_lora(bpy.types.PropertyGroup):
+    """One LoRA that is laid over the model."""
+
+    file: StringProperty(
+        name="LoRA", description="The file of a LoRA that fits the model: .safetensors", subtype="FILE_PATH"
+    )
+    weight: FloatProperty(
+        name="Weight",
+        description="How strongly it is laid over the model; below 0 it does the opposite",
+        default=1.0,
+        min=-protocol.MAX_LORA_WEIGHT,
+        max=protocol.MAX_LORA_WEIGHT,
+        soft_min=0.0,
+        soft_max=1.0,
+        step=5,
+    )
 
 
 class DTEX_PG_settings(bpy.types.PropertyGroup):
@@ -176,10 +188,16 @@ class DTEX_PG_settings(bpy.types.PropertyGroup):
         description="The folder of a diffusers model: it holds model_index.json",
         subtype="DIR_PATH",
     )
+    loras: CollectionProperty(name="LoRAs", description="What is laid over the model", type=DTEX_PG_lora)
     upscaler: StringProperty(
         name="Upscaler",
         description="A model file that makes images larger (.safetensors, .pth); without one, what is built in",
         subtype="FILE_PATH",
+    )
+    automatic: BoolProperty(
+        name="Automatic",
+        description="As many steps and as much guidance as the model, with its LoRAs, was made for",
+        default=True,
     )
     steps: IntProperty(
         name="Steps",
@@ -240,18 +258,28 @@ class DTEX_PG_settings(bpy.types.PropertyGroup):
         return (self.width, self.height) if self.size == "custom" else (int(self.size), int(self.size))
 
     @property
+    def chosen_folder(self) -> str:
+        """The path of the chosen model's folder, or an empty text."""
+        return str(Path(bpy.path.abspath(self.model_folder))) if self.model_folder else ""
+
+    @property
     def uses_builtin(self) -> bool:
         """Whether the built-in model is chosen."""
         return self.model == "builtin"
 
 
+_CLASSES = (DTEX_PG_lora, DTEX_PG_settings)
+
+
 def register() -> None:
     """Add ``scene.dtex``."""
-    bpy.utils.register_class(DTEX_PG_settings)
+    for kind in _CLASSES:
+        bpy.utils.register_class(kind)
     bpy.types.Scene.dtex = PointerProperty(type=DTEX_PG_settings)  # type: ignore[attr-defined]
 
 
 def unregister() -> None:
     """Take ``scene.dtex`` away; what is stored in files stays there."""
     del bpy.types.Scene.dtex  # type: ignore[attr-defined]
-    bpy.utils.unregister_class(DTEX_PG_settings)
+    for kind in reversed(_CLASSES):
+        bpy.utils.unregister_class(kind)

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from generator.diffusion import few_steps
 from generator.progress import GenerationError, Progress
 from generator.protocol import DEFAULT_MODEL, Request
 
@@ -57,12 +57,22 @@ class Model(Protocol):
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """A model as it is offered: the ``name`` for a request, its ``kind``, one line for people, its native size."""
+    """A model as it is offered: the ``name`` for a request, its ``kind``, one line for people, its native size.
+
+    ``few_steps`` is the honest name of what makes few steps enough, empty where nothing does; ``steps`` and
+    ``guidance`` are what it was made for, and ``numbers`` says all three in a few words. They are 0 and empty where
+    a model knows no steps. ``folder`` is where it lies, for whoever chose it by its path.
+    """
 
     name: str
     kind: str
     description: str
     native_size: int
+    few_steps: str = ""
+    steps: int = 0
+    guidance: float = 0.0
+    numbers: str = ""
+    folder: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain JSON values."""
@@ -162,23 +172,26 @@ def load(name: str, precision: str, device: str, progress: Progress) -> Model:
 
 
 def _folder_info(folder: Path, name: str) -> ModelInfo:
-    pipeline = _read_json(folder / "model_index.json").get("_class_name", "unknown pipeline")
-    transformer = _read_json(folder / "transformer" / "config.json")
-    latent = (transformer or _read_json(folder / "unet" / "config.json")).get("sample_size")
-    vae = _read_json(folder / "vae" / "config.json")
+    pipeline = few_steps.read_json(folder / "model_index.json").get("_class_name", "unknown pipeline")
+    transformer = few_steps.read_json(folder / "transformer" / "config.json")
+    latent = (transformer or few_steps.read_json(folder / "unet" / "config.json")).get("sample_size")
+    vae = few_steps.read_json(folder / "vae" / "config.json")
     levels = vae.get("block_out_channels") or vae.get("encoder_block_out_channels") or [0] * 4
     size = 1024 if transformer else 512  # what those were trained on that do not say
     if isinstance(latent, int) and isinstance(levels, list):
         size = latent * 2 ** (len(levels) - 1)
-    return ModelInfo(name, "diffusion", f"{pipeline} from a local folder", min(max(size, 64), 2048))
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}  # only used for descriptions; loading the model reports what is wrong with it
-    return value if isinstance(value, dict) else {}
+    made = few_steps.of_folder(folder)
+    return ModelInfo(
+        name,
+        "diffusion",
+        f"{pipeline} from a local folder",
+        min(max(size, 64), 2048),
+        few_steps=made.kind,
+        steps=made.steps,
+        guidance=made.guidance,
+        numbers=made.sentence,
+        folder=str(folder),
+    )
 
 
 def _hub_cache() -> dict[str, Path]:

@@ -18,7 +18,7 @@ FOLDERS = (ADDON, GENERATOR, ROOT / "tests", ROOT / "benchmarks", ROOT / "traini
 HEAVY = {"torch", "diffusers", "transformers", "accelerate", "peft", "safetensors"}
 WITHOUT_BLENDER = (
     "wire", "launch", "child", "faults", "session", "jobs", "naming", "presets", "png",
-    "spool", "spool_entry", "file_lock", "keeper", "offers",
+    "spool", "spool_entry", "file_lock", "keeper", "offers", "schedulers", "model_numbers",
     "environment/commands", "environment/events", "environment/run", "environment/words", "environment/desk",
 )  # fmt: skip
 

@@ -8,13 +8,13 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from ..compose import compose_texture
+from ..schedulers import SCHEDULER_ITEMS
 from ..settings import (
     DISPLACEMENT_ITEMS,
     MAKER_ITEMS,
     MAP_ITEMS,
     MAX_SEED,
     PRESET_ITEMS,
-    SCHEDULER_ITEMS,
     SEAMLESS_ITEMS,
     STORE_ITEMS,
     TARGET_ITEMS,

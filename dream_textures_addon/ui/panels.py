@@ -13,7 +13,7 @@ import bpy
 from ..compose import Wishes, sent_prompts
 from ..runtime_state import runtime
 from ..settings import DTEX_PG_settings
-from .environment import draw_model_needs
+from .model import draw_model
 from .result import draw_result, draw_upscale
 from .text import wrapped
 
@@ -42,7 +42,7 @@ class SidebarPanel:
         _draw_image(layout, settings, context.space_data)
         _draw_source(layout, settings)
         _draw_texture(layout, settings)
-        _draw_model(layout, settings, width)
+        draw_model(layout, settings, runtime(), width)
         _draw_material(layout, settings)
 
 
@@ -118,24 +118,6 @@ def _draw_texture(layout: bpy.types.UILayout, settings: DTEX_PG_settings) -> Non
     seed.active = not settings.random_seed
     seed.prop(settings, "seed", text=" ")
     body.prop(settings, "count")
-
-
-def _draw_model(layout: bpy.types.UILayout, settings: DTEX_PG_settings, width: int) -> None:
-    header, body = layout.panel("dtex_model", default_closed=True)
-    header.label(text="Model")
-    if body is None:
-        return
-    row = body.row(align=True)
-    row.prop(settings, "model", expand=True)
-    body.prop(settings, "upscaler")
-    if settings.uses_builtin:
-        return
-    body.prop(settings, "model_folder")
-    body.prop(settings, "steps")
-    body.prop(settings, "guidance")
-    body.prop(settings, "scheduler")
-    if not runtime().runs_diffusion:
-        draw_model_needs(body, runtime().environment, runtime().names_python, width)
 
 
 def _draw_material(layout: bpy.types.UILayout, settings: DTEX_PG_settings) -> None:

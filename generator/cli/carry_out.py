@@ -24,6 +24,7 @@ _FIELDS = {
     "maps_from": "maps_from",
     "negative": "negative_prompt",
     "model": "model",
+    "loras": "loras",
     "seed": "seed",
     "count": "count",
     "seamless": "seamless",

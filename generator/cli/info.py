@@ -21,7 +21,8 @@ def models(options: argparse.Namespace) -> int:
         print(json.dumps({"models": [model.to_json() for model in found], "families": listed}, indent=2))
         return 0
     for model in found:
-        print(f"{model.name}\n    {model.description}")
+        made_for = f"; {model.numbers}" if model.numbers else ""
+        print(f"{model.name}\n    {model.description}{made_for}")
     print(f"\n{registry.PROCEDURAL.name} knows {len(families)} materials, such as:")
     for item in families:
         print(f"    {item.name:<16} {item.example}")

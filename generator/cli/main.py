@@ -12,7 +12,18 @@ from typing import NoReturn
 
 from generator import __version__
 from generator.progress import GenerationError
-from generator.protocol import DEFAULT_MODEL, FACTORS, MAKERS, MAPS, PRECISIONS, SEAMLESS, RequestError
+from generator.protocol import (
+    DEFAULT_MODEL,
+    FACTORS,
+    MAKERS,
+    MAPS,
+    MAX_LORAS,
+    PRECISIONS,
+    SCHEDULERS,
+    SEAMLESS,
+    Lora,
+    RequestError,
+)
 
 from . import setup
 
@@ -207,10 +218,29 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
         "--model", metavar="NAME_OR_PATH", help=f"a diffusers folder (default: {DEFAULT_MODEL})"
     )
     parser.add_argument("--strength", type=float, metavar="S", help="how far the source may change, 0 to 1")
-    parser.add_argument("--steps", type=int, metavar="N", help="denoising steps")
-    parser.add_argument("--guidance", type=float, metavar="G", help="how closely to follow the prompt")
+    parser.add_argument(
+        "--lora",
+        dest="loras",
+        type=_lora,
+        action="append",
+        metavar="FILE[:WEIGHT]",
+        help=f"a LoRA to lay over the model, as strongly as WEIGHT says (default: 1); up to {MAX_LORAS} times",
+    )
+    parser.add_argument(
+        "--steps", type=int, metavar="N", help="denoising steps (default: what the model was made for)"
+    )
+    parser.add_argument(
+        "--guidance",
+        type=float,
+        metavar="G",
+        help="how closely to follow the prompt (default: what the model was made for)",
+    )
     parser.add_argument("--negative", metavar="TEXT", help="what to leave out")
-    parser.add_argument("--scheduler", metavar="NAME", help="the sampler (default: the model's own)")
+    parser.add_argument(
+        "--scheduler",
+        metavar="NAME",
+        help=f"the sampler: {', '.join(SCHEDULERS)} (default: the model's own, or what its LoRA was made for)",
+    )
     parser.add_argument(
         "--precision", choices=PRECISIONS, help="number format (default: what suits the device)"
     )
@@ -246,6 +276,25 @@ def _size(text: str) -> tuple[int, int]:
         return int(width), int(height or width)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 512 or 512x1024") from error
+
+
+def _lora(text: str) -> Lora:
+    """``FILE`` or ``FILE:WEIGHT``; a colon elsewhere, as after the letter of a drive, belongs to the file."""
+    path, weight = Path(text).expanduser(), 1.0
+    before, _, after = text.rpartition(":")
+    if before and not path.exists():
+        named = Path(before).expanduser()
+        try:
+            path, weight = named, float(after)
+        except ValueError as error:
+            if named.exists():
+                raise argparse.ArgumentTypeError(f"{after!r} is not a weight such as 0.8") from error
+    if not path.exists():
+        raise argparse.ArgumentTypeError(f"there is no LoRA {path}")
+    try:
+        return Lora(str(path), weight)
+    except RequestError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _maps(text: str) -> tuple[str, ...]:

@@ -40,7 +40,9 @@ def generate(options: argparse.Namespace) -> int:
         given["width"], given["height"] = _default_size(given)
     if recipe is None:
         given.setdefault("seed", secrets.randbelow(2**31))
-    request = Request(**given) if recipe is None else replace(recipe, **given)
+        request = Request(**given)
+    else:
+        request = _changed(recipe, given)
     return _run(request, source, folder, options)
 
 
@@ -58,6 +60,15 @@ def maps(options: argparse.Namespace) -> int:
         seamless=options.seamless,
     )
     return _run(request, source, folder, options)
+
+
+def _changed(recipe: Request, given: dict[str, Any]) -> Request:
+    """The recipe with what was given; steps, guidance and scheduler that another model had do not suit a new one."""
+    request = replace(recipe, **given)
+    if (request.model, request.loras) == (recipe.model, recipe.loras):
+        return request
+    open_again = {"num_inference_steps": 0, "guidance_scale": None, "scheduler": ""}
+    return replace(request, **{name: value for name, value in open_again.items() if name not in given})
 
 
 def _recipe_source(recipe: Path, wanted: ImageRef, folder: OutputFolder) -> tuple[Array, ImageRef]:

@@ -16,6 +16,12 @@ MAPS = ("basecolor", "normal", "roughness", "height", "ao", "metallic")
 TASKS = ("texture", "maps", "tile", "upscale")
 SEAMLESS = ("both", "x", "y", "off", "auto")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
+SCHEDULERS = (
+    "ddim", "ddim_trailing", "ddpm", "deis", "dpm2", "dpm2_a", "dpmpp_2m", "dpmpp_2m_karras", "dpmpp_2m_sde",
+    "dpmpp_2m_sde_karras", "dpmpp_2s", "euler", "euler_a", "euler_a_trailing", "euler_karras", "euler_trailing", "heun",
+    "lcm", "pndm", "tcd", "unipc",
+)  # fmt: skip
+"""Every scheduler that a request may name, beside the empty name for the model's own."""
 MAKERS = ("auto", "network", "analysis")
 DEFAULT_MODEL = "builtin:procedural"
 
@@ -67,7 +73,7 @@ class ImageRef:
 class Lora:
     """A small file of weights that is laid over the model's own, ``weight`` in [-2, 2] times.
 
-    ``file`` is the path of a ``.safetensors`` file on the generator's machine, or its bare name.
+    ``file`` is the path of a ``.safetensors`` file on the generator's machine, or of the folder that holds it.
     """
 
     file: str
@@ -75,8 +81,8 @@ class Lora:
 
     def __post_init__(self) -> None:
         _text("The LoRA's file", self.file)
-        if not self.file.lower().endswith(".safetensors") or "\x00" in self.file:
-            raise RequestError(f"A LoRA is a file that ends in .safetensors, not {short(self.file)}.")
+        if not self.file.strip() or "\x00" in self.file:
+            raise RequestError("Choose the LoRA's file.")
         weight = _real("The LoRA's weight", self.weight, -MAX_LORA_WEIGHT, MAX_LORA_WEIGHT)
         object.__setattr__(self, "weight", weight)
 

@@ -183,7 +183,8 @@ def test_a_model_is_given_the_picture_and_the_words(painter: Painter) -> None:
     request = tile_request(pixels, model="some model", prompt="gravel", seed=7, strength=0.4)
     result = only_result(run(pixels, request))
     ((asked, picture),) = painter.asked
-    assert asked == request
+    assert asked == request.settled(9, 1.5), "the model chose what the request left open"
+    assert result.recipe == asked.to_json()
     assert np.array_equal(picture, from_levels(pixels))
     assert (from_wire(result.image) == 64).all()
 

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a model was made for, as far as the running generator has said; nothing is asked or read for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+UNKNOWN = "As the model was made for"
+WITH_LORAS = "As the model and its LoRAs were made for"
+
+
+def automatic(models: Iterable[Any], folder: str, with_loras: bool) -> str:
+    """What *Automatic* means for the model in ``folder``: its numbers, or in words where they are not known.
+
+    ``models`` are those of a `Hello`; what they hold comes from another program and is taken as it is. A LoRA may
+    change the numbers, and which it is only the generator can see.
+    """
+    if with_loras:
+        return WITH_LORAS
+    wanted = _key(folder)
+    for model in models if wanted else ():
+        if isinstance(model, dict) and wanted in (_key(model.get("folder")), _key(model.get("name"))):
+            numbers = model.get("numbers")
+            if isinstance(numbers, str) and numbers:
+                return numbers
+    return UNKNOWN
+
+
+def _key(path: object) -> str:
+    return os.path.normcase(os.path.normpath(path)) if isinstance(path, str) and path else ""
