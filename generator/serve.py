@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 # What follows needs nothing but the standard library: the first heartbeat goes out before NumPy is imported.
 from generator import __version__
+from generator.lifetime import STAYS
 from generator.protocol import (
     PROTOCOL_VERSION,
     Accepted,
@@ -63,6 +64,7 @@ def serve(commands: BinaryIO, events: BinaryIO) -> int:
     # Ctrl-C in the terminal that started Blender reaches this process too; the end of the input ends it properly.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent()
+    STAYS.set()
     server = _Server(events)
     server.pulse.doing("looking for models")
     server.pulse.start()

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -31,6 +33,8 @@ class Codec:
         self.vae = vae
         self.factor = pixels_per_latent(vae)
         self._device = device
+        self.running: Callable[[], AbstractContextManager[None]] = nullcontext
+        """Opened around all decoding: what makes the decoder faster."""
 
     def encode(self, picture: FloatArray, axes: Axes, progress: Progress) -> Tensor:
         """The latents ``(1, C, h, w)`` of a picture ``(H, W, 3)``, float32; again in float32 where they overflow."""
@@ -49,7 +53,8 @@ class Codec:
         """The pixels ``(1, 3, H, W)``; once more in float32 where only the decoder has overflowed."""
 
         def attempt(way: Way) -> Tensor:
-            return decode(self.vae, latents, way)
+            with self.running():
+                return decode(self.vae, latents, way)
 
         rows, columns = latents.shape[-2:]
         pixels = self._sparing(attempt, rows, columns, axes, progress)

@@ -51,6 +51,10 @@ class Laws:
             return nullcontext()
         return watched(denoiser, stride, (x, y), lambda error: self._found.__setitem__(key, error))
 
+    def knows_denoiser(self, dtype: torch.dtype, x: bool, y: bool) -> bool:
+        """Whether the denoiser need not be tried any more before it runs along these axes."""
+        return not (x or y) or ("denoiser", dtype, x, y) in self._found
+
     def complaint(self, dtype: torch.dtype, x: bool, y: bool) -> str | None:
         """The beginning of a sentence when a part does not hold what it should here; None when all is well."""
         for (part, found, *axes), error in self._found.items():

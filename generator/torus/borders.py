@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The cheapest ways to give a convolution on a processor its neighbours from the opposite side.
+"""The cheapest ways to give a convolution its neighbours from the opposite side.
 
-A processor is slower at copying an image than at most else. So a small image is copied once, border and all, where
-two concatenations copy it twice; and a large one is not copied at all: it is convolved with its zeros, and what those
-have spoilt, the outermost lines, is worked out anew from strips. `benchmarks/wrap_cost.py` measures both.
+An image is copied once, border and all, where two concatenations copy it twice. A processor is slower at copying than
+at most else, so there a large image is not copied at all: it is convolved with its zeros, and the outermost lines get
+what those have kept from them, or are worked out anew from strips. A compiler is told where each pixel comes from,
+and reads through that while it computes what goes before: of the wrap no copy is left. `benchmarks/wrap_cost.py` and
+`benchmarks/speed.py` measure them.
 """
 
 from __future__ import annotations
-
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -16,8 +16,9 @@ from torch import Tensor
 
 from .wrapping import extend_axis
 
-MOST_PLACES = 1 << 18
+MOST_PLACES = {"cpu": 1 << 18, "cuda": 1 << 21}
 """Pixels of the largest batch whose borders are copied at once: where each comes from is kept, 8 bytes a pixel."""
+_MOST_KEPT = 64  # a model has a dozen sizes
 
 STRIPS_FROM = 128
 """The shorter side from which strips are cheaper than a copy; below, their own arithmetic costs more."""
@@ -27,10 +28,8 @@ def gathers(image: Tensor, borders: tuple[int, int, int, int]) -> bool:
     """Whether `gathered` is the way for this image."""
     return (
         image.dim() == 4
-        and image.device.type == "cpu"
-        and not torch.compiler.is_compiling()
         and image.is_contiguous(memory_format=torch.channels_last)
-        and image.numel() <= MOST_PLACES * image.shape[1]
+        and image.numel() <= MOST_PLACES.get(image.device.type, 0) * image.shape[1]
         and max(borders[:2]) <= image.shape[-1]
         and max(borders[2:]) <= image.shape[-2]
     )
@@ -42,18 +41,43 @@ def gathered(image: Tensor, borders: tuple[int, int, int, int]) -> Tensor:
     count, channels, rows, columns = image.shape
     left, right, top, bottom = borders
     pixels = image.permute(0, 2, 3, 1).reshape(-1, channels)
-    made = F.embedding(_places(count, rows, columns, borders), pixels)
+    made = F.embedding(_places(image.device, (count, rows, columns), borders), pixels)
     return made.view(count, rows + top + bottom, columns + left + right, channels).permute(0, 3, 1, 2)
 
 
-@lru_cache(maxsize=64)  # a model has a dozen sizes
-def _places(count: int, rows: int, columns: int, borders: tuple[int, int, int, int]) -> Tensor:
+def indexed(image: Tensor, borders: tuple[int, int, int, int]) -> Tensor:
+    """The same for a compiler: ``image`` ``(B, C, H, W)`` read through the places that its pixels come from."""
     left, right, top, bottom = borders
-    with torch.inference_mode(False):  # kept, and not only for who asks first
-        down = torch.arange(-top, rows + bottom).remainder(rows)
-        across = torch.arange(-left, columns + right).remainder(columns)
-        one = (down[:, None] * columns + across).reshape(-1)
-        return (torch.arange(count)[:, None] * (rows * columns) + one).reshape(-1)
+    down = torch.arange(-top, image.shape[-2] + bottom, device=image.device).remainder(image.shape[-2])
+    across = torch.arange(-left, image.shape[-1] + right, device=image.device).remainder(image.shape[-1])
+    return image[..., down[:, None], across]
+
+
+_KEPT: dict[tuple, Tensor] = {}
+
+
+def kept_places() -> list[Tensor]:
+    """What `gathered` reads from besides images: whoever replays recorded work must keep it alive."""
+    return list(_KEPT.values())
+
+
+def _places(device: torch.device, sizes: tuple[int, int, int], borders: tuple[int, int, int, int]) -> Tensor:
+    """Where each pixel of a batch of ``sizes`` (images, rows, columns) comes from, border and all."""
+    key = (device, sizes, borders)
+    found = _KEPT.get(key)
+    if found is None:
+        count, rows, columns = sizes
+        left, right, top, bottom = borders
+        with torch.inference_mode(False):  # kept, and not only for who asks first
+            down = torch.arange(-top, rows + bottom, device=device).remainder(rows)
+            across = torch.arange(-left, columns + right, device=device).remainder(columns)
+            one = (down[:, None] * columns + across).reshape(-1)
+            each = torch.arange(count, device=device)[:, None] * (rows * columns)
+            found = (each + one).reshape(-1)
+        if len(_KEPT) >= _MOST_KEPT:
+            _KEPT.clear()
+        _KEPT[key] = found
+    return found
 
 
 def strips_pay(image: Tensor, borders: tuple[int, int, int, int], kernel: tuple[int, ...]) -> bool:
@@ -62,7 +86,6 @@ def strips_pay(image: Tensor, borders: tuple[int, int, int, int], kernel: tuple[
     return (
         image.dim() == 4
         and image.device.type == "cpu"
-        and not torch.compiler.is_compiling()
         and min(image.shape[-2:]) >= max(STRIPS_FROM, 8 * across, 8 * down)
         and borders == (across, across, down, down)
         and kernel == (2 * down + 1, 2 * across + 1)
@@ -75,6 +98,8 @@ def convolved_with_strips(
     """The convolution, of stride 1, of ``image`` padded to keep its size: from the opposite side along the axes
     that wrap, with zeros along the other."""
     down, across = (side // 2 for side in weight.shape[-2:])
+    if groups == 1 and max(down, across) == 1 and _lies_by_taps(image, weight):
+        return _convolved_with_lines(image, weight, bias, x, y)
 
     def convolve(part: Tensor, padding: tuple[int, int]) -> Tensor:
         return F.conv2d(part, weight, bias, 1, padding, 1, groups)
@@ -91,3 +116,43 @@ def convolved_with_strips(
         lines = convolve(strip, (0 if y else down, 0))
         made[..., -across:], made[..., :across] = lines[..., :across], lines[..., across:]
     return made
+
+
+def _lies_by_taps(image: Tensor, weight: Tensor) -> bool:
+    """Whether each tap of the kernel is a matrix that can be multiplied with as it lies, and each line another."""
+    last = torch.channels_last
+    return (
+        not torch.is_grad_enabled()
+        and weight.is_contiguous(memory_format=last)
+        and image.is_contiguous(memory_format=last)
+    )
+
+
+def _convolved_with_lines(image: Tensor, weight: Tensor, bias: Tensor | None, x: bool, y: bool) -> Tensor:
+    """The same for kernels of 3: each outermost line gets what the line at the other end adds to it, tap by tap.
+
+    A third of the arithmetic that a line takes, and neither weights nor image are copied.
+    """
+    down, across = (side // 2 for side in weight.shape[-2:])
+    made = F.conv2d(image, weight, bias, 1, (down, across))
+    taps = weight.permute(2, 3, 1, 0)
+    given, out = image.permute(0, 2, 3, 1), made.permute(0, 2, 3, 1)  # (B, H, W, C)
+    ends = ((0, -1, 0), (-1, 0, 2))  # the line to add to, the one to add, and the tap
+    if y and down:
+        for line, other, tap in ends:
+            lines = given[:, other]
+            lines = extend_axis(lines, 1, across, across) if x else F.pad(lines, (0, 0, across, across))
+            _add(out[:, line], lines, taps[tap])
+    if x and across:
+        for line, other, tap in ends:
+            # The corners have had theirs from the lines above and below.
+            _add(out[:, :, line], F.pad(given[:, :, other], (0, 0, down, down)), taps[:, tap])
+    return made
+
+
+def _add(out: Tensor, lines: Tensor, taps: Tensor) -> None:
+    """Add to ``out`` ``(B, N, C)`` the convolution of ``lines`` ``(B, N + K - 1, D)`` with ``taps`` ``(K, D, C)``."""
+    count = out.shape[1]
+    for image in range(out.shape[0]):
+        for index, tap in enumerate(taps):
+            out[image].addmm_(lines[image, index : index + count], tap)

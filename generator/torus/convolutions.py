@@ -12,10 +12,11 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .borders import convolved_with_strips, gathered, gathers, strips_pay
+from .borders import convolved_with_strips, gathered, gathers, indexed, strips_pay
 from .swapping import Swap, TorusModule, is_a
 from .wrapping import extend_axis, rule
 
@@ -44,10 +45,12 @@ class WrappedConvolution(TorusModule):
         rest = _own_padding(self)  # one pair for each axis, the last axis first
         x, y = self.torus_x, self.torus_y
         borders = (*rest[0], *rest[1])
-        plain = self.padding_mode == "zeros" and set(self.stride) == set(self.dilation) == {1}
-        if plain and strips_pay(input, borders, self.kernel_size):
+        if torch.compiler.is_compiling():
+            if x and y and input.dim() == 4:
+                input, rest = indexed(input, borders), [(0, 0), (0, 0)]
+        elif self._is_plain and strips_pay(input, borders, self.kernel_size):
             return convolved_with_strips(input, weight, bias, self.groups, x, y)
-        if x and y and gathers(input, borders):
+        elif x and y and gathers(input, borders):
             input, rest = gathered(input, borders), [(0, 0), (0, 0)]
         for axis, wraps in ((0, self.torus_x), (1, self.torus_y)):
             if wraps:
@@ -62,6 +65,10 @@ class WrappedConvolution(TorusModule):
             padding = (0,) * len(rest)
         convolve = _CONVOLVE[len(rest)]
         return convolve(input, weight, bias, self.stride, padding, self.dilation, self.groups)
+
+    @property
+    def _is_plain(self) -> bool:
+        return self.padding_mode == "zeros" and set(self.stride) == set(self.dilation) == {1}
 
 
 class WrappedBorder(TorusModule):

@@ -83,6 +83,45 @@ def test_strips_are_the_same_as_a_border(
     assert torch.equal(by_strips[inner], plain[inner])
 
 
+@pytest.mark.parametrize("axes", [(True, True), (True, False), (False, True)])
+@pytest.mark.parametrize("kernel", [(3, 3), (1, 3), (3, 1)])
+def test_what_a_line_lacks_can_be_added_to_it(
+    kernel: tuple[int, int], axes: tuple[bool, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    layer = nn.Conv2d(3, 6, kernel, padding="same").double().to(memory_format=torch.channels_last)
+    pixels = image(129, 140)
+    taken: list[bool] = []
+    lines = borders._convolved_with_lines
+    monkeypatch.setattr(borders, "_convolved_with_lines", lambda *given: taken.append(True) or lines(*given))
+    with torch.no_grad(), wrap(layer, *axes):
+        plain = F.conv2d(pixels, layer.weight, layer.bias, padding="same")
+        by_lines = layer(pixels)
+        assert taken, "This way was not gone at all."
+        monkeypatch.setattr(borders, "STRIPS_FROM", 1000)
+        by_border = layer(pixels)
+    torch.testing.assert_close(by_lines, by_border, rtol=0, atol=1e-13)
+    assert torch.equal(by_lines[..., 1:-1, 1:-1], plain[..., 1:-1, 1:-1])
+
+
+@pytest.mark.parametrize("border", BORDERS)
+def test_a_compiler_reads_the_same_border(border: tuple[int, int, int, int]) -> None:
+    pixels = image(9, 12)
+    assert torch.equal(borders.indexed(pixels, border), extend(pixels, *border))
+
+
+def test_who_replays_work_can_keep_what_it_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(borders, "_KEPT", {})
+    monkeypatch.setattr(borders, "_MOST_KEPT", 2)
+    made = [borders.gathered(image(rows, 12), (1, 1, 1, 1)) for rows in (5, 6)]
+    kept = borders.kept_places()
+    assert [len(places) for places in kept] == [2 * 7 * 14, 2 * 8 * 14]
+    borders.gathered(image(7, 12), (1, 1, 1, 1))
+    assert len(borders.kept_places()) == 1  # others may go, those that somebody holds do not
+    assert torch.equal(made[0], extend(image(5, 12), 1, 1, 1, 1))
+    assert int(kept[0].max()) == 2 * 5 * 12 - 1
+
+
 @pytest.mark.parametrize(
     "settings",
     [

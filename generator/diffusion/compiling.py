@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Compiles the blocks that a network repeats, in the background, while its first images run as they are.
+
+A call goes to the compiled block only where that very call (its shapes, formats and layouts, and how the block is
+made) has been tried before, on a thread of our own and on random numbers, and gave what the plain block gives. So no
+image ever waits for a compiler, and a compiler that is wrong or fails costs speed and nothing else. Sizes are left
+open where the compiler can: a new one is tried again, but seldom compiled again.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from generator.importing import IMPORTING
+from generator.places import state_folder
+from generator.torus.swapping import is_a
+
+from .calls import UnknownValueError, build, described, tensors, twin, with_tensors
+
+BLOCKS = ("BasicTransformerBlock", "ResnetBlock2D", "Downsample2D", "Upsample2D", "AutoencoderTinyBlock")
+"""What convolutional networks are made of. The models' own lists of what they repeat leave out where the wraps are."""
+
+TOLERANCES = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 1e-1}
+"""How far a compiled block may be from the plain one, by the largest value: only order of summation may differ."""
+
+_CACHES = {"TORCHINDUCTOR_CACHE_DIR": "inductor", "TRITON_CACHE_DIR": "triton"}
+_MOST_VARIANTS = 256  # ways in which one class of block is made, times layouts: a large UNet has some 40
+_log = logging.getLogger(__name__)
+
+Key = tuple
+Plain = Callable[..., Any]
+
+
+def keep_compiled() -> None:
+    """Let compilers keep what they make in the user's own folder, so that the next start finds it there."""
+    for variable, name in _CACHES.items():
+        os.environ.setdefault(variable, str(state_folder() / "compiled" / name))
+
+
+class Compiler:
+    """The compiled blocks of one process, and the thread that makes more of them. All methods are safe in any thread.
+
+    ``done`` counts the batches of work finished: where it grows, more blocks are ready than before.
+    """
+
+    def __init__(self) -> None:
+        self.done = 0
+        self.rejected: list[str] = []
+        self._ready: dict[Key, Plain] = {}
+        self._fresh: dict[Key, Plain] = {}
+        self._known: set[Key] = set()
+        self._numbers: dict[tuple, int] = {}
+        self._functions: dict[Any, Plain] = {}
+        self._work: queue.Queue[tuple[Key, nn.Module, Any, Any] | None] = queue.Queue()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self.busy = threading.Lock()  # held while anything runs on a device beside the images
+
+    def ready(self) -> dict[Key, Plain]:
+        """What can be called now: it does not change under whoever holds it."""
+        return self._ready
+
+    def number(self, made: tuple) -> int:
+        """A number for the way in which a block is made (`build`), the same for the same way."""
+        with self._lock:
+            return self._numbers.setdefault(made, len(self._numbers))
+
+    def want(self, key: Key, block: nn.Module, args: Any, kwargs: Any) -> None:
+        """Have this call compiled; asked for again it costs nothing."""
+        with self._lock:
+            if key in self._known:
+                return
+            self._known.add(key)
+            made = twin(block)
+            made.__dict__.pop("forward", None)
+            # The call's tensors are not kept: the thread draws its own.
+            self._work.put((key, made, with_tensors(args, _outline), with_tensors(kwargs, _outline)))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="compiler", daemon=True)
+                self._thread.start()
+
+    def wait(self, seconds: float) -> bool:
+        """Until there is nothing left to do, or so long; whether all is done."""
+        finished = threading.Event()
+        threading.Thread(target=lambda: (self._work.join(), finished.set()), daemon=True).start()
+        return finished.wait(seconds)
+
+    def _run(self) -> None:
+        with IMPORTING:
+            import torch._dynamo
+            import torch._inductor.compile_fx  # what the first compilation imports anyway
+
+            torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, _MOST_VARIANTS)
+            torch._dynamo.config.accumulated_recompile_limit = max(
+                torch._dynamo.config.accumulated_recompile_limit, 4 * _MOST_VARIANTS
+            )
+        while (work := self._work.get()) is not None:
+            key, block, args, kwargs = work
+            try:
+                with self.busy:
+                    self._fresh[key] = self._compiled(block, args, kwargs)
+            except Exception as error:
+                self.rejected.append(f"{type(block).__name__}: {type(error).__name__}: {error}")
+                _log.info("A block stays as it is.", exc_info=error)
+            del work, block, args, kwargs
+            if self._work.empty():
+                self._ready, self._fresh = {**self._ready, **self._fresh}, {}
+                self.done += 1
+            self._work.task_done()
+
+    def _compiled(self, block: nn.Module, args: Any, kwargs: Any) -> Plain:
+        """The compiled function for a block of this class, tried with this call. Raises where it does not hold."""
+        from torch.fx.experimental import _config as shapes
+
+        plain = type(block).forward
+        if plain not in self._functions:
+            self._functions[plain] = torch.compile(plain, dynamic=True, fullgraph=True)
+        function = self._functions[plain]
+        draw = functools.partial(_drawn, torch.Generator().manual_seed(0), _device(block))
+        args, kwargs = (with_tensors(given, draw) for given in (args, kwargs))
+        # Sides that happen to be equal must not be taken to be always so.
+        with torch.no_grad(), shapes.patch(use_duck_shape=False):  # pyright: ignore[reportAttributeAccessIssue]
+            expected, made = plain(block, *args, **kwargs), function(block, *args, **kwargs)
+        for ours, theirs in zip(tensors(made), tensors(expected), strict=True):
+            error = float((ours - theirs).abs().max() / theirs.abs().max().clamp_min(1e-6))
+            if not error <= TOLERANCES.get(theirs.dtype, 1e-3):
+                raise ArithmeticError(f"off by {error:.1%}")
+        return function
+
+
+COMPILER = Compiler()
+"""One for the process: models that are made alike share what is compiled."""
+
+
+class Blocks:
+    """The blocks of one network, sent to what is compiled of them."""
+
+    def __init__(self, network: nn.Module, compiler: Compiler) -> None:
+        self._compiler = compiler
+        names = (*BLOCKS, *(getattr(network, "_repeated_blocks", None) or ()))
+        self._blocks = list(_outermost(network, names))
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """While open, calls of the blocks are compiled ones, as far as these were ready when it was opened.
+
+        To be opened after all that changes the classes of parts; what is met for the first time is compiled then.
+        """
+        ready = self._compiler.ready()
+        with ExitStack() as stack:
+            for block in self._blocks:
+                if any("forward" in part.__dict__ for part in block.modules()):
+                    continue  # an offloading hook's, which a compiler must not see through
+                block.__dict__["forward"] = self._sending(block, ready)
+                stack.callback(block.__dict__.pop, "forward", None)
+            yield
+
+    def _sending(self, block: nn.Module, ready: dict[Key, Plain]) -> Plain:
+        plain, device = type(block).forward, _device(block)
+        made = self._compiler.number(build(block))
+
+        def forward(*args: Any, **kwargs: Any) -> Any:
+            try:
+                key = (made, described(args), described(kwargs))
+            except UnknownValueError:
+                return plain(block, *args, **kwargs)
+            if any(tensor.device != device for tensor in tensors((args, kwargs))):
+                return plain(block, *args, **kwargs)
+            function = ready.get(key)
+            if function is not None:
+                return function(block, *args, **kwargs)
+            self._compiler.want(key, block, args, kwargs)
+            return plain(block, *args, **kwargs)
+
+        return forward
+
+
+def _outermost(network: nn.Module, names: tuple[str, ...]) -> Iterator[nn.Module]:
+    for part in network.children():
+        if is_a(part, *names):
+            yield part
+        else:
+            yield from _outermost(part, names)
+
+
+def _device(block: nn.Module) -> torch.device:
+    return next(block.parameters()).device
+
+
+def _outline(tensor: Tensor) -> Tensor:
+    """The tensor without its numbers."""
+    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
+
+
+def _drawn(random: torch.Generator, device: torch.device, outline: Tensor) -> Tensor:
+    """A tensor like ``outline``, on ``device``, with other numbers."""
+    made = torch.empty_strided(outline.shape, outline.stride(), dtype=outline.dtype, device=device)
+    if outline.is_floating_point():
+        return made.copy_(torch.randn(outline.shape, generator=random))
+    return made.zero_()
