@@ -72,6 +72,17 @@ def test_every_result_says_that_it_tiles_and_how_to_make_it_again() -> None:
     assert np.array_equal(again[second.map], from_wire(second.image))
 
 
+def test_a_recipe_leaves_nothing_to_the_model() -> None:
+    for request in (BRICKS, replace(BRICKS, num_inference_steps=3, guidance_scale=1.0)):
+        (result, *_) = [event for event in run(request) if isinstance(event, Result)]
+        asked = request.num_inference_steps or 25, request.guidance_scale or 7.5
+        assert (result.recipe["num_inference_steps"], result.recipe["guidance_scale"]) == asked
+    pixels = photo()
+    maps = replace(BRICKS, task="maps", width=80, height=60, source=reference(pixels), seamless="auto")
+    (result, *_) = [event for event in run(maps, to_wire(pixels)) if isinstance(event, Result)]
+    assert (result.recipe["num_inference_steps"], result.recipe["guidance_scale"]) == (25, 7.5)
+
+
 def test_words_that_are_not_understood_are_reported() -> None:
     events = run(replace(BRICKS, prompt="red brick wall with a xylophone"))
     assert any("xylophone" in event.message for event in events if isinstance(event, Notice))

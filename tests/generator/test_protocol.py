@@ -16,6 +16,8 @@ from generator.protocol import (
     ITEM_BYTES,
     MAPS,
     MAX_COUNT,
+    MAX_LORA_WEIGHT,
+    MAX_LORAS,
     MAX_SEED,
     MAX_SIZE,
     MAX_STEPS,
@@ -23,6 +25,7 @@ from generator.protocol import (
     MIN_SIZE,
     PRECISIONS,
     PROTOCOL_VERSION,
+    SCHEDULERS,
     SEAMLESS,
     Accepted,
     Array,
@@ -36,6 +39,7 @@ from generator.protocol import (
     Hello,
     ImageRef,
     Loading,
+    Lora,
     Message,
     Notice,
     ProtocolError,
@@ -67,6 +71,11 @@ SOURCES = st.builds(
     height=st.integers(1, MAX_SIZE),
     name=st.sampled_from(["", "wall.png", "größe 2.jpg"]),
 )
+LORAS = st.builds(
+    Lora,
+    file=TEXT.map(lambda text: f"/loras/{text}.safetensors".replace("\0", "")),
+    weight=st.floats(-MAX_LORA_WEIGHT, MAX_LORA_WEIGHT),
+)
 REQUESTS = st.builds(
     Request,
     prompt=TEXT.map(lambda text: f"brick {text}"),
@@ -81,8 +90,10 @@ REQUESTS = st.builds(
     maps=st.sets(st.sampled_from(MAPS), min_size=1).map(tuple),
     source=st.none() | SOURCES,
     strength=st.floats(0, 1),
-    num_inference_steps=st.integers(1, MAX_STEPS),
-    guidance_scale=st.floats(0, 100),
+    num_inference_steps=st.integers(0, MAX_STEPS),
+    guidance_scale=st.none() | st.floats(0, 100),
+    scheduler=st.sampled_from(["", *SCHEDULERS]),
+    loras=st.lists(LORAS, max_size=MAX_LORAS).map(tuple),
     precision=st.sampled_from(PRECISIONS),
 )
 TILE = {
@@ -287,6 +298,17 @@ def test_another_protocol_version_is_told_in_a_sentence() -> None:
         ({"count": 0}, "The number of images"),
         ({"strength": 1.5}, "The strength must be a number from 0 to 1"),
         ({"guidance_scale": "7"}, "The guidance scale"),
+        ({"num_inference_steps": None}, "The number of steps"),
+        ({"num_inference_steps": -1}, "The number of steps must be a whole number from 0"),
+        ({"loras": "moss.safetensors"}, "list of files and weights"),
+        ({"loras": ["moss.safetensors"]}, "A LoRA must be a JSON object"),
+        ({"loras": [{"weight": 1}]}, "A LoRA is incomplete"),
+        ({"loras": [{"file": " "}]}, "Choose the LoRA's file"),
+        ({"loras": [{"file": "a\0b.safetensors"}]}, "Choose the LoRA's file"),
+        ({"loras": [{"file": 1}]}, "The LoRA's file must be text"),
+        ({"loras": [{"file": "moss.safetensors", "weight": 2.5}]}, "weight must be a number from -2 to 2"),
+        ({"loras": [{"file": "moss.safetensors", "scale": 1}]}, "does not know: scale"),
+        ({"loras": [{"file": "moss.safetensors"}] * 9}, "at most 8 LoRAs"),
         ({"seamless": "yes"}, "choose from: "),
         ({"maps": []}, "at least one map"),
         ({"maps": ["colour"]}, "no map 'colour'"),
@@ -322,6 +344,22 @@ def test_what_cannot_be_made_to_tile_is_told_in_a_sentence(change: dict, words: 
     with pytest.raises(RequestError, match=words) as caught:
         Request.from_json(Request(prompt="brick").to_json() | TILE | change)
     assert str(caught.value).endswith(".")
+
+
+def test_a_settled_request_keeps_what_was_asked_for() -> None:
+    open_ended = Request(prompt="brick")
+    settled = open_ended.settled(4, 0.0, "lcm")
+    assert (settled.num_inference_steps, settled.guidance_scale, settled.scheduler) == (4, 0.0, "lcm")
+    assert settled.settled(25, 7.5, "ddim") == settled
+    by_hand = Request(prompt="brick", num_inference_steps=9, guidance_scale=0.0, scheduler="euler")
+    assert by_hand.settled(25, 7.5, "ddim") == by_hand, "a guidance of 0 is an answer, too"
+
+
+def test_a_request_of_before_loras_is_still_read() -> None:
+    old = Request(prompt="brick", num_inference_steps=25, guidance_scale=7.5)
+    data = old.to_json()
+    del data["loras"]
+    assert Request.from_json(data) == old
 
 
 def test_the_recipe_of_one_image_makes_that_image_alone() -> None:
