@@ -54,7 +54,7 @@ class Silent:
     def loading(self, what: str, fraction: float | None = None) -> None:
         """Nobody waits."""
 
-    def step(self, index: int, step: int, steps: int, preview: Any = None) -> None:
+    def step(self, index: int, step: int, steps: int, preview: Any = None, together: int = 1) -> None:
         """Nobody looks."""
 
     def notice(self, message: str) -> None:

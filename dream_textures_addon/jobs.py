@@ -117,9 +117,12 @@ class Job:
     def _step(self, step: protocol.Step) -> None:
         self.state, self.begun = JobState.RUNNING, True
         count = self.request.count
-        image = f"Image {step.index + 1} of {count}, step" if count > 1 else "Step"
+        together = min(max(step.together, 1), count)
+        first, last = step.index + 1, step.index + together
+        which = f"Images {first} to {last}" if together > 1 else f"Image {first}"
+        image = f"{which} of {count}, step" if count > 1 else "Step"
         self.what = f"{image} {step.step} of {step.steps}"
-        done = (step.index + step.step / max(step.steps, 1)) / count
+        done = (step.index + together * step.step / max(step.steps, 1)) / count
         self.progress = min(max(done, 0.0), 1.0)
         if step.preview is not None:
             self.preview = step.preview

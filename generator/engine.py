@@ -235,11 +235,17 @@ class _JobProgress:
         self.emit(Loading(self.job, what, fraction))
 
     def step(
-        self, index: int, step: int, steps: int, preview: Callable[[], FloatArray | None] | None = None
+        self,
+        index: int,
+        step: int,
+        steps: int,
+        preview: Callable[[], FloatArray | None] | None = None,
+        together: int = 1,
     ) -> None:
         self.check()
         picture = preview() if preview is not None and self._previews else None
-        self.emit(Step(self.job, index, step, steps, None if picture is None else _preview_array(picture)))
+        shown = None if picture is None else _preview_array(picture)
+        self.emit(Step(self.job, index, step, steps, shown, together))
 
     def notice(self, message: str) -> None:
         self.check()

@@ -36,9 +36,14 @@ class Progress(Protocol):
         ...
 
     def step(
-        self, index: int, step: int, steps: int, preview: Callable[[], FloatArray | None] | None = None
+        self,
+        index: int,
+        step: int,
+        steps: int,
+        preview: Callable[[], FloatArray | None] | None = None,
+        together: int = 1,
     ) -> None:
-        """``step`` of ``steps`` is done for image ``index``.
+        """``step`` of ``steps`` is done for image ``index``, and for those after it that are made ``together``.
 
         ``preview`` makes a small ``(h, w, 3)`` sRGB picture in [0, 1]; it is called only where one is wanted.
         """

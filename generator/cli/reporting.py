@@ -98,7 +98,9 @@ class _Terminal:
         elif isinstance(event, Step):
             if self._bar.total != event.steps or event.step < self._bar.n:
                 self._bar.reset(total=event.steps)
-            self._bar.set_description(f"Image {event.index + 1}")
+            last = event.index + event.together
+            several = f"Images {event.index + 1} to {last}" if event.together > 1 else f"Image {last}"
+            self._bar.set_description(several)
             self._bar.update(event.step - self._bar.n)
 
     def result(self, event: Result) -> None:

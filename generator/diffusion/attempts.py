@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Makes images in spite of little memory and narrow numbers: an estimate first, then attempt after attempt.
 
-Every attempt begins with the image's own seed and, where the weights have to lie differently, with weights read anew:
-what an image looks like does not depend on how many attempts went before.
+Every attempt begins with the images' own seeds and, where the weights have to lie differently, with weights read anew:
+what an image looks like does not depend on how many attempts went before, nor on how many images are made together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,18 +15,22 @@ import torch
 
 from generator.material import FloatArray
 from generator.progress import CancelledError, GenerationError, Progress
+from generator.protocol import Lora
 from generator.shortage import forget_frames, is_out_of_memory
 
-from . import estimate, families, free_memory, hardware, memory
+from . import batches, estimate, families, free_memory, hardware, memory
 from .estimate import Job, Part
 from .experience import Experience, Worked, identity
 from .failures import SpoiltError, out_of_memory, release_memory
-from .ladder import Measure, Phase, Plan, one_lower, spoken
+from .ladder import Measure, Phase, Plan, one_lower, spoken, taken
 from .loaded import Loaded
 from .loading import Reader
+from .originals import OriginalsLostError
 
 _SIMILAR = (0.8, 1.25)
 """Within these limits, free memory is what it was when something worked: the same will work again."""
+Work = Callable[[Loaded, int, int], Iterator[FloatArray]]
+"""Makes images together with a model: from the one of this index on, so many of them."""
 _HOPELESS = 1.5
 """A device that lacks more than this, by the estimate, is not even tried; a failed attempt there harms nobody."""
 
@@ -42,9 +46,11 @@ class Attempts:
         self._experience = Experience(name, hardware.title(wanted), precision, torch.__version__)
         self._floor = free_memory.held_privately()
         self._loaded: Loaded | None = None
-        self._told: Plan | None = None
+        self._loras: Sequence[Lora] = ()
+        self._told: set[str] = set()
         self._spoilt = False
         self._tried: list[Plan] = []
+        self._too_many = 0
         self._whole_weights = self._experience.without_fp8
         self._weights: dict[str | None, dict[str, Part]] = {}
         hardware.keeps_fp8(wanted)
@@ -70,9 +76,10 @@ class Attempts:
                 plan = lower
         return self._loaded
 
-    def begin(self, progress: Progress) -> None:
-        """A new job: what is done differently here than was asked for is to be said again."""
-        self._told, self._spoilt = None, False
+    def begin(self, loras: Sequence[Lora], progress: Progress) -> None:
+        """A new job, with these LoRAs: what is done differently here than was asked for is to be said again."""
+        self._loras = loras
+        self._told, self._spoilt = set(), False
         usual = hardware.choose_dtype(self._precision, self._wanted, self._reader.folder.stored)
         if self._first(None).dtype != usual:
             learnt = self._experience.dtype
@@ -80,18 +87,35 @@ class Attempts:
                 f"Images of this model came out black in {_name(usual)} here, so it computes in {learnt}."
             )
 
-    def make(self, job: Job, work: Callable[[Loaded], FloatArray], progress: Progress) -> FloatArray:
-        """What ``work`` gives, with less memory and in wider formats as far as it takes.
+    def make(self, job: Job, count: int, work: Work, progress: Progress) -> Iterator[FloatArray]:
+        """``count`` images in their order, as many together as ``job``, the device and its memory allow.
 
+        Made with less memory and in wider formats as far as it takes. What has been given is not made again.
         ``work`` raises `SpoiltError` for what is no picture. Raises `GenerationError`, ``out_of_memory`` where
         nothing helped, and what else ``work`` raises.
         """
+        made = 0
+        while made < count:
+            for picture in self._together(
+                replace(job, batch=min(job.batch, count - made)), made, work, progress
+            ):
+                made += 1
+                yield picture
+
+    def _together(self, job: Job, index: int, work: Work, progress: Progress) -> Iterator[FloatArray]:
+        """The images from ``index`` on of one batch."""
         free = self._available(self._wanted)
-        plan, self._tried = self._fitting(self._first(job), job), []
+        self._tried, self._too_many = [], 0
+        plan = self._chosen(self._first(job), job)
         while True:
             phase: Phase | None = None
             try:
-                picture = work(self._ready(plan, progress))
+                for picture in work(self._ready(plan, progress), index, plan.batch):
+                    sound = float(np.ptp(picture, axis=(0, 1)).max()) >= 1 / 255
+                    self._succeeded(job, free, sound, progress)
+                    index, job = index + 1, replace(job, batch=job.batch - 1)
+                    yield picture
+                return
             except SpoiltError:
                 pass
             except (CancelledError, GenerationError):
@@ -101,9 +125,7 @@ class Attempts:
                     raise
                 phase = self._loaded.phase if self._loaded is not None else "read"
                 forget_frames(error)
-            else:
-                self._succeeded(job, free, float(np.ptp(picture, axis=(0, 1)).max()) >= 1 / 255, progress)
-                return picture
+            plan = replace(plan, batch=min(plan.batch, job.batch))
             plan = (
                 self._wider(plan, job, progress) if phase is None else self._lower(plan, phase, job, progress)
             )
@@ -125,6 +147,11 @@ class Attempts:
         if not loaded.placed:
             progress.loading(f"Moving {self._reader.folder.name} to {plan.device}")
         loaded.place(plan)
+        try:
+            loaded.loras.apply(self._loras, plan.device, self._reader.folder.name, progress)
+        except OriginalsLostError:
+            self.let_go()
+            return self._ready(plan, progress)
         return loaded
 
     def _suits(self, loaded: Loaded, plan: Plan) -> bool:
@@ -154,6 +181,23 @@ class Attempts:
     def _on_cpu(self) -> Plan:
         cpu = torch.device("cpu")
         return Plan(cpu, hardware.choose_dtype(self._precision, cpu, self._reader.folder.stored))
+
+    def _chosen(self, plan: Plan, job: Job) -> Plan:
+        """What fits by the estimate, as `_fitting`; then with as many images together as there is room for."""
+        plan = self._fitting(replace(plan, batch=1), job)
+        most = 1 if Measure.ONE_BY_ONE in plan else min(job.batch, batches.most_together(plan.device))
+        worked = self._experience.worked(job.width, job.height)
+        if worked is not None and worked.batch and not self._much_more_is_free(worked):
+            most = min(most, worked.batch)
+        if self._too_many:
+            most = min(most, self._too_many - 1)
+        while most > 1 and not self._has_room(replace(plan, batch=most), job):
+            most -= 1
+        return replace(plan, batch=batches.evenly(job.batch, most))
+
+    def _has_room(self, plan: Plan, job: Job) -> bool:
+        free = self._free_for(plan, "denoise")
+        return free is None or self._need(plan, job)["denoise"] <= free
 
     def _fitting(self, plan: Plan, job: Job | None) -> Plan:
         """``plan``, or what is lower on the ladder, as the estimate says. Raises where nothing at all would fit."""
@@ -230,6 +274,8 @@ class Attempts:
         if self._loaded is not None and self._loaded.codec.sparing:
             plan = plan.having([Measure.TILES])
         self._tried.append(plan)
+        if phase == "denoise" and plan.batch > 1:
+            self._too_many = plan.batch
         lower = one_lower(plan, phase, self._rungs(plan, job))
         if lower is None and plan.device.type != "cpu":
             lower = self._if_it_fits(self._on_cpu(), job)
@@ -251,19 +297,19 @@ class Attempts:
             return None
 
     def _all_in_vain(self, plan: Plan, job: Job) -> GenerationError:
-        tried = spoken(plan, self._wanted)
+        tried = spoken(taken(plan, self._wanted))
         also = f", although {tried}" if tried else ""
         return out_of_memory(f"There is not enough memory for this model{_at(job)}{also}.")
 
     def _wider(self, plan: Plan, job: Job, progress: Progress) -> Plan:
         """Go on in a number format with a larger range: a device that overflows does so again."""
         self._spoilt = True
+        came = "The image came" if plan.batch == 1 else "An image came"
+        again = "it is" if plan.batch == 1 else "it and those after it are"
         if Measure.FP8 in plan:
             self._whole_weights = True
             self._experience.learn_without_fp8()
-            progress.notice(
-                "The image came out black with weights in 8 bits; it is made again with whole ones."
-            )
+            progress.notice(f"{came} out black with weights in 8 bits; {again} made again with whole ones.")
             wider = replace(plan, measures=tuple(kept for kept in plan.measures if kept is not Measure.FP8))
         else:
             dtype = hardware.wider_dtype(plan.dtype, plan.device)
@@ -273,12 +319,10 @@ class Attempts:
                     "The model's result is black or not a picture at all.",
                     "Try another scheduler, a lower guidance scale or another seed; the model may be damaged.",
                 )
-            progress.notice(
-                f"The image came out black in {_name(plan.dtype)}; it is made again in {_name(dtype)}."
-            )
+            progress.notice(f"{came} out black in {_name(plan.dtype)}; {again} made again in {_name(dtype)}.")
             wider = replace(plan, dtype=dtype)
         # The wider weights may need more than there is, and going back to narrow ones would help nobody.
-        return self._fitting(wider, job)
+        return self._chosen(wider, job)
 
     def _succeeded(self, job: Job, free: int | None, sound: bool, progress: Progress) -> None:
         loaded = self._loaded
@@ -291,15 +335,31 @@ class Attempts:
         if self._spoilt and sound:
             self._experience.learn_dtype(_name(plan.dtype))
         self._spoilt = False
-        on_cpu = plan.device.type != self._wanted.type
-        special = bool(plan.measures) or on_cpu
-        self._experience.learn(
-            job.width, job.height, Worked(plan.measures, on_cpu, free or 0) if special else None
-        )
-        if special and plan != self._told:
+        limit = self._learn(job, plan, free)
+        wanted = min(job.batch, batches.most_together(plan.device))
+        did = taken(plan, self._wanted, fewer=limit > 0 and plan.batch < wanted)
+        if not self._told.issuperset(did):
             why = "There was not enough memory at first; " if fell else "Memory is short here, so "
-            progress.notice(f"{why}{spoken(plan, self._wanted)}.")
-        self._told = plan
+            progress.notice(f"{why}{spoken(did)}.")
+        self._told.update(did)
+
+    def _learn(self, job: Job, plan: Plan, free: int | None) -> int:
+        """Keep what an image was made with where it was not the plain way; gives how many at once were not too many,
+        0 where none were."""
+        known = self._experience.worked(job.width, job.height)
+        on_cpu = plan.device.type != self._wanted.type
+        plain = not plan.measures and not on_cpu
+        if self._too_many:
+            limit = plan.batch
+        elif known is not None and plan.batch <= known.batch:
+            limit = known.batch  # nothing speaks against it yet
+            if plain:
+                return limit
+        else:
+            limit = 0
+        worked = None if plain and not limit else Worked(plan.measures, on_cpu, free or 0, limit)
+        self._experience.learn(job.width, job.height, worked)
+        return limit
 
 
 def _name(dtype: torch.dtype) -> str:

@@ -42,12 +42,16 @@ class Part:
 
 @dataclass(frozen=True)
 class Job:
-    """What the memory of a run depends on besides the model: its size in pixels, passes a step, a picture to encode."""
+    """What the memory of a run depends on besides the model: its size in pixels, passes a step, a picture to encode.
+
+    ``batch`` images at most can be made together; how many are is for a `Plan` to say.
+    """
 
     width: int
     height: int
     guided: bool = True
     source: bool = False
+    batch: int = 1
 
 
 def weights_of(folder: ModelFolder, variant: str | None) -> dict[str, Part]:
@@ -127,7 +131,8 @@ def working(pipeline: Any, family: Family, plan: Plan, job: Job) -> dict[Phase, 
 
 def _denoising(pipeline: Any, family: Family, plan: Plan, job: Job, rows: int, columns: int) -> int:
     config = families.denoiser(pipeline, family).config
-    batch = 1 if Measure.ONE_BY_ONE in plan or not job.guided or not family.paired else 2
+    passes = 2 if job.guided and family.paired else 1
+    batch = 1 if Measure.ONE_BY_ONE in plan else plan.batch * passes
     if family.denoiser == "unet":
         width, tokens, level = config["block_out_channels"][0], rows * columns, _first_attention(config)
         heads = config.get("num_attention_heads") or config.get("attention_head_dim") or 8

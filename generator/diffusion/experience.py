@@ -25,11 +25,12 @@ _VERSION = 1
 @dataclass(frozen=True)
 class Worked:
     """What an image was made with: measures, ``on_cpu`` in place of the device asked for, and ``free``: the bytes
-    that were available before it."""
+    that were available before it. ``batch`` images at a time worked where more did not; 0 where none were too many."""
 
     measures: tuple[Measure, ...]
     on_cpu: bool
     free: int
+    batch: int = 0
 
 
 def identity(folder: ModelFolder) -> str:
@@ -54,7 +55,8 @@ class Experience:
         found = _read().get(self._sized(width, height), {})
         try:
             measures = tuple(Measure(name) for name in found["measures"])
-            return Worked(measures, bool(found["on_cpu"]), int(found["free"]))
+            batch = int(found.get("batch", 0))
+            return Worked(measures, bool(found["on_cpu"]), int(found["free"]), max(0, batch))
         except (KeyError, TypeError, ValueError):
             return None
 
@@ -64,6 +66,7 @@ class Experience:
             "measures": [measure.value for measure in worked.measures],
             "on_cpu": worked.on_cpu,
             "free": worked.free,
+            "batch": worked.batch,
         }
         self._keep(self._sized(width, height), entry)
 

@@ -92,6 +92,19 @@ def denoiser(pipeline: Any, family: Family) -> Any:
     return getattr(pipeline, family.denoiser)
 
 
+def takes_negative(pipeline: Any, family: Family) -> bool:
+    """Whether a second pass, without words or with those of the negative prompt, can guide it.
+
+    Full latent consistency models are told the guidance scale instead, in their only pass.
+    """
+    return family.negative and denoiser(pipeline, family).config.get("time_cond_proj_dim") is None
+
+
+def is_guided(pipeline: Any, family: Family, scale: float) -> bool:
+    """Whether a step at this guidance scale takes two passes."""
+    return scale > 1 and takes_negative(pipeline, family)
+
+
 def latent_shape(pipeline: Any, width: int, height: int) -> tuple[int, int, int, int]:
     """``(1, C, h, w)`` for a picture of ``width`` x ``height`` pixels."""
     side = pixels_per_latent(pipeline.vae)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ladder down which a model goes where memory is short: each measure costs the artist more than the one before.
+"""The ladder down which a model goes where memory is short: each rung costs the artist more than the one before.
 
-"A smaller batch" is not among them: every image is made alone anyway, so that its seed means the same picture in any
-batch. What is left of a batch, a step's two passes with and without words, is `Measure.ONE_BY_ONE`.
+The first is a smaller batch, half of it at a time down to single images (`Plan.batch`): each image has its own seed
+and is the same picture in any batch, so that it costs nothing but time. What is left of a batch then, a single image's
+two passes with and without words, is `Measure.ONE_BY_ONE`. The others are measures that are taken or not.
 """
 
 from __future__ import annotations
@@ -47,16 +48,19 @@ _WORDS = {
     Measure.MODEL_OFFLOAD: "parts of the model waited in main memory",
     Measure.GROUP_OFFLOAD: "the model was fetched from main memory layer by layer",
 }
+_FEWER = "fewer images were made at once"
 _ON_CPU = "the image was made on the processor (CPU)"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a model runs: where, in which number format, and with which measures, in their order."""
+    """How a model runs: where, in which number format, with which measures, in their order, and with how many images
+    in one ``batch``."""
 
     device: torch.device
     dtype: torch.dtype
     measures: tuple[Measure, ...] = ()
+    batch: int = 1
 
     def __contains__(self, measure: Measure) -> bool:
         return measure in self.measures
@@ -84,7 +88,10 @@ class Plan:
 
 
 def one_lower(plan: Plan, phase: Phase, rungs: Sequence[Measure]) -> Plan | None:
-    """``plan`` with the cheapest of ``rungs`` that it lacks and that helps where memory ran out; None at the end."""
+    """``plan`` with half its batch, or else with the cheapest of ``rungs`` that it lacks, where that helps in the
+    phase in which memory ran out; None at the end."""
+    if plan.batch > 1 and phase == "denoise":  # all else is done image by image
+        return replace(plan, batch=(plan.batch + 1) // 2)
     for measure in rungs:
         replaced = measure is Measure.MODEL_OFFLOAD and Measure.GROUP_OFFLOAD in plan
         if measure not in plan and phase in _RELIEVES[measure] and not replaced:
@@ -92,12 +99,18 @@ def one_lower(plan: Plan, phase: Phase, rungs: Sequence[Measure]) -> Plan | None
     return None
 
 
-def spoken(plan: Plan, wanted: torch.device) -> str:
-    """What ``plan`` did for less memory, as the end of a sentence; empty where it did nothing.
+def taken(plan: Plan, wanted: torch.device, *, fewer: bool = False) -> list[str]:
+    """What ``plan`` did for less memory, in words; nothing where it did nothing.
 
-    ``wanted`` is the device that was asked for.
+    ``wanted`` is the device that was asked for; ``fewer`` whether the batch is smaller for want of memory.
     """
-    did = [_WORDS[measure] for measure in plan.measures]
+    did = [_FEWER] if fewer else []
+    did += [_WORDS[measure] for measure in plan.measures]
     if plan.device.type == "cpu" and wanted.type != "cpu":
         did.append(_ON_CPU)
+    return did
+
+
+def spoken(did: Sequence[str]) -> str:
+    """What `taken` gives as the end of a sentence."""
     return " and ".join([", ".join(did[:-1]), did[-1]] if len(did) > 1 else did)

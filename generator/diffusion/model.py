@@ -19,8 +19,9 @@ from generator.resample import resize
 from generator.tileable import make_tileable
 from generator.torus.denoisers import is_exact
 
-from . import families, repaint, sampling
+from . import families, few_steps, repaint, sampling
 from .attempts import Attempts
+from .batches import side_by_side
 from .estimate import Job
 from .failures import SpoiltError, explained
 from .latents import is_plain, is_spoilt, to_picture
@@ -41,6 +42,7 @@ class DiffusionModel:
     """Kept warm between requests; all tasks share every weight."""
 
     def __init__(self, reader: Reader, precision: str, device: torch.device, progress: Progress) -> None:
+        self._folder = reader.folder.path
         self._attempts = Attempts(reader, precision, device, progress)
         loaded = self._attempts.loaded(progress)
         self._stride = families.stride(loaded.pipeline, loaded.family)
@@ -61,7 +63,8 @@ class DiffusionModel:
 
     def settle(self, request: Request) -> Request:
         """The request with what this model, with its LoRAs, was made for where it leaves that open."""
-        return request.settled(25, 7.5)
+        made = few_steps.made_for(self._folder, request.loras)
+        return request.settled(made.steps, made.guidance, made.scheduler)
 
     def generate(
         self, request: Request, source: FloatArray | None, progress: Progress
@@ -81,8 +84,7 @@ class DiffusionModel:
             return
         self._announce(loaded, request, progress)
         del loaded  # it may be read again on the way, and two have no room
-        for index in range(request.count):
-            picture = self._picture(request, index, source, None, progress)
+        for picture in self._pictures(request, source, None, progress):
             yield self._mended(picture, request, progress)
 
     def make_seamless(self, request: Request, picture: FloatArray, progress: Progress) -> FloatArray:
@@ -106,7 +108,7 @@ class DiffusionModel:
         fitted = canvas.resized(width, height, request.tiles_x, request.tiles_y)
         request = replace(self.settle(request), width=width, height=height)
         self._announce(self._begin(request, fitted.picture, progress), request, progress)
-        painted = self._picture(request, 0, fitted.picture, fitted, progress)
+        [painted] = self._pictures(replace(request, count=1), fitted.picture, fitted, progress)
         painted = resize(painted, columns, rows, wrap_x=request.tiles_x, wrap_y=request.tiles_y)
         return self._mended(canvas.finish(painted), request, progress)
 
@@ -128,7 +130,7 @@ class DiffusionModel:
             raise ValueError(f"The source is {source.shape}, the request {size[0]} x {size[1]}.")
         with explained(*_STOPPED):
             loaded = self._attempts.loaded(progress)
-        self._attempts.begin(progress)
+        self._attempts.begin(request.loras, progress)
         if source is None and families.task_of(loaded.pipeline) == "image":
             raise GenerationError(
                 "needs_source",
@@ -139,48 +141,58 @@ class DiffusionModel:
         return loaded
 
     def _announce(self, loaded: Loaded, request: Request, progress: Progress) -> None:
-        """Tell what of the request this model cannot take into account."""
+        """Tell what of the request this model cannot take into account, or was not made for."""
+        made = few_steps.remark(request, few_steps.made_for(self._folder, request.loras))
+        if made is not None:
+            progress.notice(made)
         tokenizers = [
             part for name, part in loaded.pipeline.components.items() if name.startswith("tokenizer")
         ]
-        guided = request.guidance > 1 and loaded.family.negative
+        guided = families.is_guided(loaded.pipeline, loaded.family, request.guidance)
         texts = {"prompt": request.prompt, "negative prompt": request.negative_prompt if guided else ""}
         for name, text in texts.items():
             lost = max((dropped_words(part, text) for part in tokenizers if part), key=len, default="")
             if lost:
                 progress.notice(f"The {name} is longer than this model can read. It did not see: {lost}")
-        if request.negative_prompt and not loaded.family.negative:
+        if request.negative_prompt and not families.takes_negative(loaded.pipeline, loaded.family):
             progress.notice("This model does not take a negative prompt.")
         elif request.negative_prompt and not guided:
             progress.notice("Without guidance (a scale above 1) the negative prompt has no effect.")
 
-    def _picture(
-        self,
-        request: Request,
-        index: int,
-        source: FloatArray | None,
-        canvas: repaint.Canvas | None,
-        progress: Progress,
-    ) -> FloatArray:
-        """One image, made again from its start where memory or the range of numbers did not suffice."""
+    def _pictures(
+        self, request: Request, source: FloatArray | None, canvas: repaint.Canvas | None, progress: Progress
+    ) -> Iterator[FloatArray]:
+        """The request's images, made again from their start where memory or the range of numbers did not suffice."""
         axes = request.tiles_x, request.tiles_y
         size = request.width, request.height
 
-        def work(loaded: Loaded) -> FloatArray:
-            progress.step(index, 0, sampling.evaluations(loaded.scheduler, request, source is not None))
+        def work(loaded: Loaded, index: int, together: int) -> Iterator[FloatArray]:
+            steps = sampling.evaluations(loaded.scheduler, request, source is not None)
+            progress.step(index, 0, steps, together=together)
             with torch.no_grad(), loaded.on_torus(size, request.image_seed(index), *axes):
-                latents = _denoise(loaded, request, index, source, canvas, progress)
-                loaded.phase = "decode"
+                made = _denoise(loaded, request, range(index, index + together), source, canvas, progress)
+            loaded.phase = "decode"
+            loaded.rest()
+            # Each is handed over outside of every context: nobody knows what is done with it before the next is wanted.
+            try:
+                for latents in made.split(1):
+                    progress.check()
+                    with torch.no_grad(), loaded.codec_on_torus(*axes):
+                        pixels = loaded.codec.decode(latents, axes, progress)
+                    yield _sound(pixels, loaded)
+            finally:
                 loaded.rest()
-                pixels = loaded.codec.decode(latents, axes, progress)
-            # One plain colour may be what was asked for, but half precision also makes it out of anything.
-            if is_spoilt(pixels) or (loaded.plan.dtype != torch.float32 and is_plain(pixels)):
-                raise SpoiltError
-            return to_picture(pixels[0])
 
-        job = Job(*size, guided=request.guidance > 1, source=source is not None)
+        loaded = self._attempts.loaded(progress)
+        job = Job(
+            *size,
+            guided=families.is_guided(loaded.pipeline, loaded.family, request.guidance),
+            source=source is not None,
+            batch=request.count if _in_any_batch(loaded, *axes) else 1,
+        )
+        del loaded
         with explained(*_STOPPED):
-            return self._attempts.make(job, work, progress)
+            yield from self._attempts.make(job, request.count, work, progress)
 
     def _mended(self, picture: FloatArray, request: Request, progress: Progress) -> FloatArray:
         """The picture, repaired where the model could not make it tile; then the artist is told why."""
@@ -201,26 +213,44 @@ class DiffusionModel:
         return mended
 
 
+def _in_any_batch(loaded: Loaded, x: bool, y: bool) -> bool:
+    """Whether an image is the same in any batch; not where one seed rolls all of a batch at each step."""
+    return not (x or y) or is_exact(loaded.denoiser)
+
+
+def _sound(pixels: Tensor, loaded: Loaded) -> FloatArray:
+    """The picture of ``pixels`` ``(1, 3, H, W)``. Raises `SpoiltError` where it is none."""
+    # One plain colour may be what was asked for, but half precision also makes it out of anything.
+    if is_spoilt(pixels) or (loaded.plan.dtype != torch.float32 and is_plain(pixels)):
+        raise SpoiltError
+    return to_picture(pixels[0])
+
+
 def _denoise(
     loaded: Loaded,
     request: Request,
-    index: int,
+    indices: range,
     source: FloatArray | None,
     canvas: repaint.Canvas | None,
     progress: Progress,
 ) -> Tensor:
-    """The finished latents ``(1, C, h, w)`` of image ``index``."""
+    """The finished latents ``(B, C, h, w)`` of the images ``indices``, made together."""
 
     def on_step(done: int, denoised: Callable[[], Tensor]) -> None:
         total = getattr(pipeline, "num_timesteps", expected)  # PixArt's does not say
-        progress.step(index, done, total, lambda: loaded.preview(denoised()))
+        progress.step(indices[0], done, total, lambda: _preview(loaded, denoised()), len(indices))
 
     expected = sampling.evaluations(loaded.scheduler, request, source is not None)
     pipeline = loaded.pipeline if source is None else loaded.image_to_image
     start = None if source is None else _start(loaded, source, canvas, request, progress)
     loaded.phase = "denoise"
-    seed, device = request.image_seed(index), loaded.plan.device
-    return sampling.denoise(pipeline, loaded.family, loaded.scheduler, request, seed, start, on_step, device)
+    seeds, device = [request.image_seed(index) for index in indices], loaded.plan.device
+    return sampling.denoise(pipeline, loaded.family, loaded.scheduler, request, seeds, start, on_step, device)
+
+
+def _preview(loaded: Loaded, latents: Tensor) -> FloatArray:
+    """What is being made: one small picture, or those of a batch side by side."""
+    return side_by_side([loaded.preview(each) for each in latents.split(1)])
 
 
 def _start(

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,15 +24,22 @@ OnStep = Callable[[int, Callable[[], Tensor]], None]
 
 @dataclass(frozen=True)
 class Start:
-    """What an image starts from: ``latents`` ``(1, C, h, w)`` float32, changed as far as the request's strength says.
+    """What images start from: ``latents`` ``(B, C, h, w)`` float32, changed as far as the request's strength says.
 
-    ``mask`` ``(1, 1, h, w)`` says where; elsewhere the latents stay as they are. ``hidden`` are the latents of the
+    ``mask`` ``(B, 1, h, w)`` says where; elsewhere the latents stay as they are. ``hidden`` are the latents of the
     picture with what is to be painted greyed out, for denoisers that were trained to see those as well.
     """
 
     latents: Tensor
     mask: Tensor | None = None
     hidden: Tensor | None = None
+
+    def times(self, count: int) -> Start:
+        """The same start for each of ``count`` images."""
+        mask, hidden = (
+            None if part is None else part.expand(count, -1, -1, -1) for part in (self.mask, self.hidden)
+        )
+        return Start(self.latents.expand(count, -1, -1, -1), mask, hidden)
 
 
 def steps_of(request: Request, from_source: bool) -> int:
@@ -60,20 +67,22 @@ def denoise(
     family: Family,
     own: Any,
     request: Request,
-    seed: int,
+    seeds: Sequence[int],
     start: Start | None,
     on_step: OnStep,
     device: torch.device,
 ) -> Tensor:
-    """The finished latents ``(1, C, h, w)`` for ``seed``.
+    """The finished latents ``(B, C, h, w)`` for ``seeds``: one image of each, all made together.
 
     ``pipeline`` is the one for the task at hand, ``own`` the model's scheduler; it computes on ``device``.
     ``on_step`` gets the number of steps done and a function that gives the latents without their noise,
-    ``(1, C, h, w)``; what it raises ends the run. Raises `SpoiltError` soon after latents are not numbers any more.
+    ``(B, C, h, w)``; what it raises ends the run. Raises `SpoiltError` soon after latents are not numbers any more.
     """
-    generator = torch.Generator("cpu").manual_seed(seed)
+    generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
     shape = families.latent_shape(pipeline, request.width, request.height)
-    noise = starting_noise(generator, shape)
+    noise = torch.cat([starting_noise(generator, shape) for generator in generators])
+    if start is not None:
+        start = start.times(len(seeds))
     part = families.denoiser(pipeline, family)
     dtype = torch.float32 if family.float32_latents else part.dtype
     scheduler = pipeline.scheduler = make_scheduler(own, request.scheduler)
@@ -91,22 +100,24 @@ def denoise(
         watch(latents)
         return latents if keep is None else keep(latents, done)
 
-    instrument(scheduler, generator, noise, stepped, adjust)
+    instrument(scheduler, generators, noise, stepped, adjust)
     settings: dict[str, Any] = {
         **family.fixed,
         "prompt": request.prompt,
         "width": request.width,
         "height": request.height,
+        "num_images_per_prompt": len(seeds),
         "num_inference_steps": request.num_inference_steps,
         family.guidance: request.guidance_scale,
         # What a pipeline itself draws is thrown away; it must not draw from the process's own generator.
-        "generator": torch.Generator("cpu").manual_seed(seed),
+        "generator": torch.Generator("cpu").manual_seed(seeds[0]),
         "output_type": "latent",
     }
-    if family.guidance == "true_cfg_scale" and request.guidance > 1:
-        settings["negative_prompt"] = request.negative_prompt or " "  # without one there is no guidance
-    elif request.negative_prompt:
-        settings["negative_prompt"] = request.negative_prompt
+    if families.is_guided(pipeline, family, request.guidance):
+        if family.guidance == "true_cfg_scale":
+            settings["negative_prompt"] = request.negative_prompt or " "  # without one there is no guidance
+        elif request.negative_prompt:
+            settings["negative_prompt"] = request.negative_prompt
     if start is None:
         settings["latents"] = families.packed(noise, family).to(device, dtype)
     elif not family.own_image_to_image:
@@ -166,7 +177,7 @@ def _keeping(
     """After each step, puts back what is not to be painted, at that step's noise (as in RePaint, arXiv 2201.09865)."""
     if start is None or start.mask is None:
         return None
-    mask = families.packed(start.mask.expand(shape), family)
+    mask = families.packed(start.mask.expand(-1, *shape[1:]), family)
 
     def keep(latents: Tensor, done: int) -> Tensor:
         times = scheduler.timesteps[(getattr(scheduler, "begin_index", None) or 0) + done :][:1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import diffusers
@@ -20,9 +20,12 @@ _LATENT = {"clip_sample": False, "thresholding": False}
 _DPMPP_2M = {"algorithm_type": "dpmsolver++", "solver_order": 2, "use_karras_sigmas": False}
 _DPMPP_2M_SDE = {**_DPMPP_2M, "algorithm_type": "sde-dpmsolver++"}
 _KARRAS = {"use_karras_sigmas": True}
+# Begins at pure noise, which few steps were trained on, and not one step short of it.
+_TRAILING = {"timestep_spacing": "trailing"}
 
 SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
     "ddim": ("DDIMScheduler", _LATENT),
+    "ddim_trailing": ("DDIMScheduler", {**_LATENT, **_TRAILING}),
     "ddpm": ("DDPMScheduler", _LATENT),
     "deis": ("DEISMultistepScheduler", {}),
     "dpm2": ("KDPM2DiscreteScheduler", {}),
@@ -34,13 +37,18 @@ SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
     "dpmpp_2s": ("DPMSolverSinglestepScheduler", {"algorithm_type": "dpmsolver++", "solver_order": 2}),
     "euler": ("EulerDiscreteScheduler", {"use_karras_sigmas": False}),
     "euler_a": ("EulerAncestralDiscreteScheduler", {}),
+    "euler_a_trailing": ("EulerAncestralDiscreteScheduler", _TRAILING),
     "euler_karras": ("EulerDiscreteScheduler", _KARRAS),
+    "euler_trailing": ("EulerDiscreteScheduler", {"use_karras_sigmas": False, **_TRAILING}),
     "heun": ("HeunDiscreteScheduler", {}),
     "lcm": ("LCMScheduler", _LATENT),
     "pndm": ("PNDMScheduler", {"skip_prk_steps": True}),
     "tcd": ("TCDScheduler", _LATENT),
     "unipc": ("UniPCMultistepScheduler", {}),
 }
+
+_ETA = {"TCDScheduler": 0.3}
+"""How much of the noise is drawn anew in each step, where the pipelines' 0 is not what a sampler was made for."""
 
 
 def make_scheduler(own: Any, name: str) -> Any:
@@ -106,18 +114,19 @@ def noised(scheduler: Any, latents: Tensor, at: Tensor) -> Tensor:
 
 def instrument(
     scheduler: Any,
-    generator: torch.Generator,
+    generators: Sequence[torch.Generator],
     noise: Tensor,
     on_step: Callable[[Callable[[], Tensor]], None],
     adjust: Callable[[Tensor, int], Tensor] | None = None,
 ) -> None:
     """Make this one scheduler sample in float32 with our noise, and report each step.
 
-    ``noise`` replaces what a pipeline draws for its starting point, and ``generator`` draws what the sampler
-    needs on its way. Both are on the CPU and in float32, so that a seed is the same picture on every device
-    and in every precision, which a pipeline left to itself does not do. ``on_step`` gets a function that
-    returns the latents as far as they can be told at that step, as the pipeline keeps them; what it raises ends the
-    run. ``adjust`` may change the latents after each step; it is given the number of steps done.
+    ``noise`` ``(B, C, h, w)`` replaces what a pipeline draws for its starting point, and ``generators``, one for each
+    of the images that are made together, draw what the sampler needs on its way. All of it is on the CPU and in
+    float32, so that a seed is the same picture on every device, in every precision and in every batch, which a
+    pipeline left to itself does not do. ``on_step`` gets a function that returns the latents as far as they can be told
+    at that step, as the pipeline keeps them; what it raises ends the run. ``adjust`` may change the latents after each
+    step; it is given the number of steps done.
     """
     step, done = scheduler.step, 0
     takes_generator = "generator" in inspect.signature(step).parameters
@@ -128,7 +137,9 @@ def instrument(
     ) -> Any:
         nonlocal done
         if takes_generator:
-            settings["generator"] = generator
+            settings["generator"] = list(generators)
+        if type(scheduler).__name__ in _ETA:
+            settings["eta"] = _ETA[type(scheduler).__name__]
         output, state = model_output.float(), sample.float()
         result = step(output, timestep, state, *rest, **settings)
         done += 1

@@ -111,13 +111,17 @@ class Loading:
 
 @dataclass(frozen=True)
 class Step:
-    """``step`` of ``steps`` done for image ``index``; ``preview`` is ``uint8 (h, w, 3)`` where asked for."""
+    """``step`` of ``steps`` done for image ``index``; ``preview`` is ``uint8 (h, w, 3)`` where asked for.
+
+    The images from ``index`` on that are made ``together`` are all at this step; the preview shows them side by side.
+    """
 
     job: str
     index: int
     step: int
     steps: int
     preview: Array | None = None
+    together: int = 1
 
 
 @dataclass(frozen=True)

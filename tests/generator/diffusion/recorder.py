@@ -16,6 +16,7 @@ class Recorder:
     def __init__(self, cancel_at: tuple[int, int] | None = None) -> None:
         self.loadings: list[str] = []
         self.steps: list[tuple[int, int, int]] = []
+        self.together: list[int] = []
         self.previews: list[FloatArray] = []
         self.notices: list[str] = []
         self._cancel_at = cancel_at
@@ -27,9 +28,15 @@ class Recorder:
         self.loadings.append(what)
 
     def step(
-        self, index: int, step: int, steps: int, preview: Callable[[], FloatArray | None] | None = None
+        self,
+        index: int,
+        step: int,
+        steps: int,
+        preview: Callable[[], FloatArray | None] | None = None,
+        together: int = 1,
     ) -> None:
         self.steps.append((index, step, steps))
+        self.together.append(together)
         if (index, step) == self._cancel_at:
             raise CancelledError
         picture = preview() if preview else None

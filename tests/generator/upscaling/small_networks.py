@@ -63,7 +63,7 @@ class Quiet:
     def loading(self, what: str, fraction: float | None = None) -> None:
         self.check()
 
-    def step(self, index: int, step: int, steps: int, preview: object = None) -> None:
+    def step(self, index: int, step: int, steps: int, preview: object = None, together: int = 1) -> None:
         self.check()
         self.steps.append(step)
 

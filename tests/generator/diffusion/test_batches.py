@@ -1,0 +1,449 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Several images in one batch: each is the image of its own seed, and none is lost where the batch was too large."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny_models
+import tiny_transformers
+import torch
+from recorder import Recorder, loaded
+
+from generator import diffusion
+from generator.diffusion import attempts, codec, estimate, hardware
+from generator.diffusion import loaded as loaded_module
+from generator.diffusion.batches import VARIABLE, evenly, most_together, side_by_side
+from generator.diffusion.estimate import Job
+from generator.diffusion.experience import Worked
+from generator.diffusion.ladder import Measure, Plan
+from generator.diffusion.schedulers import SCHEDULERS
+from generator.progress import CancelledError, GenerationError
+from generator.protocol import Request
+
+REQUEST = Request(
+    prompt="mossy red brick wall",
+    negative_prompt="wood",
+    model="tiny",
+    width=64,
+    height=64,
+    seed=7,
+    count=3,
+    num_inference_steps=3,
+    guidance_scale=4,
+    strength=0.7,
+)
+TOLERANCE = 2e-3
+"""Matrix products of several images are summed in another order; a different seed is off by more than 0.1."""
+
+
+@pytest.fixture
+def together(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Asks for batches of so many images, as a user may."""
+    return lambda count: monkeypatch.setenv(VARIABLE, str(count))
+
+
+def source(width: int = 64, height: int = 64) -> np.ndarray:
+    squares = np.random.default_rng(0).random((height // 16, width // 16, 3), dtype=np.float32)
+    return squares.repeat(16, 0).repeat(16, 1)
+
+
+def make(model: Any, request: Request = REQUEST, picture: np.ndarray | None = None) -> tuple[list, Recorder]:
+    progress = Recorder()
+    return list(model.generate(request, picture, progress)), progress
+
+
+def off(left: list[np.ndarray], right: list[np.ndarray]) -> float:
+    assert len(left) == len(right)
+    return max(float(np.abs(a - b).max()) for a, b in zip(left, right, strict=True))
+
+
+def calls_of(denoiser: torch.nn.Module, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many images every call of ``denoiser`` from now on is given."""
+    found: list[int] = []
+    plain = type(denoiser).forward
+
+    def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
+        images = (
+            args[0] if args else next(kwargs[name] for name in ("sample", "hidden_states") if name in kwargs)
+        )
+        if self is denoiser:
+            found.append(len(images))
+        return plain(self, *args, **kwargs)
+
+    monkeypatch.setattr(type(denoiser), "forward", forward)
+    return found
+
+
+@pytest.mark.parametrize("with_source", [False, True])
+@pytest.mark.parametrize("scheduler", ["", *SCHEDULERS])
+def test_an_image_is_the_same_in_a_batch_as_alone(models, together, scheduler, with_source):
+    request = replace(REQUEST, scheduler=scheduler)
+    picture = source() if with_source else None
+    alone, _ = make(models["sd1"], request, picture)
+    together(3)
+    batch, progress = make(models["sd1"], request, picture)
+    assert off(batch, alone) < TOLERANCE
+    assert np.abs(batch[0] - batch[1]).max() > 0.05, "each from its own seed"
+    assert set(progress.together) == {3}
+
+
+@pytest.mark.parametrize("with_source", [False, True])
+@pytest.mark.parametrize("family", ["sd2", "sdxl"])
+def test_an_image_is_the_same_in_a_batch_of_every_unet(models, together, family, with_source):
+    request = replace(REQUEST, scheduler="euler_a", seamless="x", width=128)
+    picture = source(128) if with_source else None
+    alone, _ = make(models[family], request, picture)
+    together(3)
+    assert off(make(models[family], request, picture)[0], alone) < TOLERANCE
+
+
+def test_a_refiner_s_batch_is_that_of_its_single_images(tmp_path, together):
+    model = diffusion.load(tiny_models.save_refiner(tmp_path / "refiner"), "fp32", "cpu", Recorder())
+    alone, _ = make(model, REQUEST, source())
+    together(2)
+    batch, progress = make(model, REQUEST, source())
+    assert off(batch, alone) < TOLERANCE
+    assert set(progress.together) == {2, 1}
+
+
+@pytest.mark.parametrize("with_source", [False, True])
+def test_an_inpainting_model_s_batch_is_that_of_its_single_images(tmp_path, together, with_source):
+    model = diffusion.load(tiny_models.save_inpaint(tmp_path / "inpaint"), "fp32", "cpu", Recorder())
+    picture = source() if with_source else None
+    alone, _ = make(model, REQUEST, picture)
+    together(3)
+    assert off(make(model, REQUEST, picture)[0], alone) < TOLERANCE
+
+
+def test_what_a_mask_protects_is_kept_in_every_image_of_a_batch(models):
+    """No task of the product paints several pictures on one mask yet; sampling takes them all the same."""
+    from generator.diffusion import sampling
+    from generator.diffusion.sampling import Start
+
+    held = loaded(models["sd1"])
+    mask = torch.zeros(1, 1, 8, 8)
+    mask[..., :4] = 1
+    start = Start(torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1)), mask)
+
+    def run(*seeds: int) -> torch.Tensor:
+        with torch.no_grad(), held.on_torus((64, 64), 0, True, True):
+            request = replace(REQUEST, scheduler="dpmpp_2m_sde")
+            arguments = (held.family, held.scheduler, request, seeds, start, lambda *_: None)
+            return sampling.denoise(held.image_to_image, *arguments, torch.device("cpu"))
+
+    found = run(7, 8)
+    assert torch.allclose(found, torch.cat([run(7), run(8)]), atol=1e-3)
+    assert torch.allclose(found[..., 4:], start.latents[..., 4:].expand(2, -1, -1, -1), atol=1e-5)
+    assert not torch.allclose(found[0, ..., :4], found[1, ..., :4], atol=0.1)
+
+
+@pytest.mark.parametrize("family", tiny_transformers.FAMILIES)
+def test_models_that_are_rolled_are_made_one_by_one_and_others_are_not(tmp_path, together, family):
+    model = diffusion.load(tiny_transformers.FAMILIES[family](tmp_path / family), "fp32", "cpu", Recorder())
+    request = replace(REQUEST, width=128, height=128, num_inference_steps=2)
+    alone, _ = make(model, request)
+    flat = replace(request, seamless="off")
+    plain, _ = make(model, flat)
+    together(3)
+    batch, progress = make(model, request)
+    assert off(batch, alone) < TOLERANCE
+    assert set(progress.together) == ({3} if family == "sana" else {1})
+    batch, progress = make(model, flat)
+    assert off(batch, plain) < TOLERANCE, "nothing is rolled where nothing tiles"
+    assert set(progress.together) == {3}
+
+
+def test_a_graphics_card_makes_several_at_once_and_a_processor_one_by_one(monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    assert [most_together(torch.device(name)) for name in ("cuda:0", "xpu:1", "mps", "cpu")] == [8, 8, 1, 1]
+    monkeypatch.setenv(VARIABLE, "3")
+    assert {most_together(torch.device(name)) for name in ("cuda", "cpu", "mps")} == {3}
+
+
+@pytest.mark.parametrize("said", ["0", "-1", "many", "2.5", "65", "99999999999", "٣"])
+def test_a_batch_that_is_no_number_is_a_sentence(models, monkeypatch, said):
+    monkeypatch.setenv(VARIABLE, said)
+    with pytest.raises(GenerationError) as caught:
+        make(models["sd1"])
+    assert caught.value.kind == "batch"
+    assert VARIABLE in caught.value.message
+    assert "1 to 64" in caught.value.advice
+
+
+def test_batches_are_about_equally_large_and_no_more_than_needed():
+    assert [evenly(count, 8) for count in (1, 7, 8, 9, 10, 16, 17)] == [1, 7, 8, 5, 5, 8, 6]
+    assert [evenly(count, 1) for count in (1, 5)] == [1, 1]
+
+
+def test_a_step_of_a_batch_is_one_call_of_the_denoiser(folders, together, monkeypatch):
+    model = diffusion.load(folders["sd1"], "fp32", "cpu", Recorder())
+    make(model)  # the check of the law asks twice, once
+    calls = calls_of(loaded(model).denoiser, monkeypatch)
+    make(model, replace(REQUEST, count=5))
+    assert calls == [2] * 5 * 4
+    calls.clear()
+    together(3)
+    _, progress = make(model, replace(REQUEST, count=5))
+    assert calls == [6] * 4 + [4] * 4, "five are three and two; PNDM takes one step more than asked for"
+    assert [(step, count) for step, count in zip(progress.steps, progress.together, strict=True)] == [
+        *(((0, step, 4), 3) for step in range(5)),
+        *(((3, step, 4), 2) for step in range(5)),
+    ]
+
+
+def test_a_preview_shows_all_images_of_a_batch_side_by_side(models, together):
+    together(3)
+    _, progress = make(models["sd1"], replace(REQUEST, scheduler="ddim", num_inference_steps=2))
+    (_, last), single = progress.previews, []
+    for index in range(3):
+        together(1)
+        alone = replace(REQUEST.for_image(index), scheduler="ddim", num_inference_steps=2)
+        single.append(make(models["sd1"], alone)[1].previews[-1])
+    rows, columns = single[0].shape[:2]
+    assert last.shape == (2 * rows, 2 * columns, 3)
+    assert np.abs(last[:rows, :columns] - single[0]).max() < 0.01
+    assert np.abs(last[:rows, columns:] - single[1]).max() < 0.01
+    assert np.abs(last[rows:, :columns] - single[2]).max() < 0.01
+    assert not last[rows:, columns:].any()
+
+
+@pytest.mark.parametrize(
+    ("count", "shape"), [(1, (1, 1)), (2, (1, 2)), (4, (2, 2)), (5, (2, 3)), (8, (3, 3))]
+)
+def test_pictures_side_by_side_take_as_many_rows_as_columns_or_one_fewer(count, shape):
+    pictures = [np.full((2, 3, 3), index + 1, np.float32) for index in range(count)]
+    made = side_by_side(pictures)
+    assert made.shape == (2 * shape[0], 3 * shape[1], 3)
+    cells = made[::2, ::3, 0].ravel()
+    assert cells[:count].tolist() == list(range(1, count + 1))
+    assert not cells[count:].any()
+
+
+@pytest.mark.parametrize("at", [(0, 0), (0, 2), (2, 1)])
+def test_cancelling_takes_effect_at_the_next_step_of_a_batch(models, together, at):
+    together(2)
+    progress, pictures = Recorder(cancel_at=at), []
+    with pytest.raises(CancelledError):
+        for picture in models["sd1"].generate(REQUEST, None, progress):
+            pictures.append(picture)
+    assert progress.steps[-1][:2] == at
+    assert len(pictures) == at[0], "what was finished has been handed over"
+    parts = [*loaded(models["sd1"]).pipeline.unet.modules(), *loaded(models["sd1"]).pipeline.vae.modules()]
+    assert not any(hasattr(part, "torus_x") for part in parts)
+
+
+def test_cancelling_while_images_are_decoded_takes_effect_before_the_next_one(models, together):
+    together(3)
+
+    class Impatient(Recorder):
+        over = False
+
+        def check(self) -> None:
+            if self.over:
+                raise CancelledError
+
+    progress, pictures = Impatient(), []
+    with pytest.raises(CancelledError):
+        for picture in models["sd1"].generate(REQUEST, None, progress):
+            pictures.append(picture)
+            progress.over = True
+    assert len(pictures) == 1
+
+
+def test_nothing_of_the_model_s_state_is_left_open_while_an_image_is_looked_at(models, together):
+    together(3)
+    made = models["sd1"].generate(REQUEST, None, Recorder())
+    next(made)
+    assert torch.is_grad_enabled()
+    parts = loaded(models["sd1"]).pipeline.vae.modules()
+    assert not any(hasattr(part, "torus_x") for part in parts)
+    made.close()
+
+
+# Memory
+
+
+def fail_above(monkeypatch: pytest.MonkeyPatch, batch: int, step: int = 0) -> list[Plan]:
+    """The denoiser runs out of memory in ``step`` (from 0) whenever it has more than ``batch`` images to work on."""
+    place, failed = loaded_module.Loaded.place, []
+
+    def placed(self: Any, plan: Plan) -> None:
+        fresh, calls = not self.placed, [0]
+        place(self, plan)
+
+        def hook(_module: Any, args: tuple, _kwargs: Any) -> None:
+            calls[0] += args[0].shape[-1] == 8  # not those of the check of the law
+            images = 1 if Measure.ONE_BY_ONE in self.plan else len(args[0])
+            if images > batch and calls[0] > step:
+                calls[0] = 0
+                failed.append(self.plan)
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+
+        if fresh:
+            self.denoiser.register_forward_pre_hook(hook, with_kwargs=True)
+
+    monkeypatch.setattr(loaded_module.Loaded, "place", placed)
+    return failed
+
+
+@pytest.mark.parametrize("step", [0, 2])
+def test_a_batch_that_is_too_large_is_halved_and_the_limit_is_remembered(
+    folders, together, monkeypatch, step
+):
+    request = replace(REQUEST, count=8)
+    expected, _ = make(diffusion.load(folders["sd1"], "fp32", "cpu", Recorder()), request)
+    together(8)
+    failed = fail_above(monkeypatch, 2 * 2, step)
+    made, progress = make(diffusion.load(folders["sd1"], "fp32", "cpu", Recorder()), request)
+    assert off(made, expected) < TOLERANCE
+    assert [plan.batch for plan in failed] == [8, 4]
+    assert {plan.measures for plan in failed} == {()}, "nothing that costs quality was tried"
+    assert progress.notices == ["There was not enough memory at first; fewer images were made at once."]
+    failed.clear()
+    again, progress = make(diffusion.load(folders["sd1"], "fp32", "cpu", Recorder()), request)
+    assert failed == [], "what was too many once is not tried again"
+    assert progress.notices == ["Memory is short here, so fewer images were made at once."]
+    assert set(progress.together) == {2}
+    assert off(again, expected) < TOLERANCE
+    _, progress = make(diffusion.load(folders["sd1"], "fp32", "cpu", Recorder()), replace(request, count=1))
+    assert progress.notices == [], "a single image is not made in a smaller batch than asked for"
+    _, progress = make(diffusion.load(folders["sd1"], "fp32", "cpu", Recorder()), request)
+    assert set(progress.together) == {2}, "and does not wipe out what was learnt"
+
+
+def test_when_much_more_memory_is_free_larger_batches_are_tried_again(folders, together, monkeypatch):
+    free = [8 << 30]
+    monkeypatch.setattr(attempts.free_memory, "available", lambda _device: free[0])
+    together(4)
+    failed = fail_above(monkeypatch, 2 * 2)
+    model = diffusion.load(folders["sd1"], "fp32", "cpu", Recorder())
+    request = replace(REQUEST, count=4)
+    make(model, request)
+    assert [plan.batch for plan in failed] == [4]
+    free[0] = 20 << 30
+    monkeypatch.undo()
+    together(4)
+    monkeypatch.setattr(attempts.free_memory, "available", lambda _device: free[0])
+    model = diffusion.load(folders["sd1"], "fp32", "cpu", Recorder())
+    for _ in range(2):
+        _, progress = make(model, request)
+        assert set(progress.together) == {4}
+        assert progress.notices == []
+        free[0] = 8 << 30  # it is known by then that four are not too many
+
+
+def test_where_a_single_image_is_too_large_the_other_rungs_follow(folders, together, monkeypatch):
+    together(4)
+    failed = fail_above(monkeypatch, 1)
+    made, progress = make(
+        diffusion.load(folders["sd1"], "fp32", "cpu", Recorder()), replace(REQUEST, count=4)
+    )
+    assert len(made) == 4
+    assert [plan.batch for plan in failed] == [4, 2, 1]
+    assert progress.notices == [
+        "There was not enough memory at first; fewer images were made at once and each step was computed in two passes."
+    ]
+
+
+def test_running_out_of_memory_while_decoding_loses_no_image_and_makes_none_twice(
+    folders, together, monkeypatch
+):
+    request = replace(REQUEST, count=4, num_inference_steps=1)
+    expected, _ = make(diffusion.load(folders["sd1"], "fp32", "cpu", Recorder()), request)
+    together(4)
+    decode, calls = codec.decode, []
+
+    def failing(vae: Any, latents: torch.Tensor, way: Any) -> torch.Tensor:
+        assert len(latents) == 1, "image by image"
+        calls.append(len(calls))
+        if len(calls) == 3:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+        return decode(vae, latents, way)
+
+    monkeypatch.setattr(codec, "decode", failing)
+    made, progress = make(diffusion.load(folders["sd1"], "fp32", "cpu", Recorder()), request)
+    assert len(made) == 4
+    assert off(made[:2], expected[:2]) < TOLERANCE
+    assert [off([a], [b]) < 0.5 for a, b in zip(made[2:], expected[2:], strict=True)] == [True, True]
+    assert len(calls) == 5, "those before it had been handed over"
+    assert progress.steps[-1][0] == 2
+    assert progress.together[0] == 4
+    assert progress.together[-1] == 2
+    assert len(progress.notices) == 1
+
+
+def test_an_image_of_a_batch_that_is_no_picture_is_made_wider_with_those_after_it(
+    folders, together, monkeypatch
+):
+    monkeypatch.setattr(hardware, "has_bf16", lambda _device: False)
+    expected, _ = make(diffusion.load(folders["sd1"], "fp32", "cpu", Recorder()))
+    decode, calls = codec.decode, []
+
+    def spoilt(vae: Any, latents: torch.Tensor, way: Any) -> torch.Tensor:
+        calls.append(vae.dtype)
+        made = decode(vae, latents, way)
+        return made * 0 if vae.dtype == torch.float16 and len(calls) > 1 else made
+
+    monkeypatch.setattr(codec, "decode", spoilt)
+    monkeypatch.setattr(codec, "is_spoilt", lambda _pixels: False)
+    together(3)
+    made, progress = make(diffusion.load(folders["sd1"], "fp16", "cpu", Recorder()))
+    assert calls == [torch.float16] * 2 + [torch.float32] * 2
+    assert off(made[1:], expected[1:]) < TOLERANCE
+    assert off(made[:1], expected[:1]) < 0.2, "made in half precision, and good"
+    assert progress.notices == [
+        "An image came out black in fp16; it and those after it are made again in fp32."
+    ]
+
+
+def test_as_many_are_made_together_as_the_estimate_has_room_for(folders, together, monkeypatch):
+    model = diffusion.load(folders["sd1"], "fp32", "cpu", Recorder())
+    request = replace(REQUEST, count=8, width=128, height=128, num_inference_steps=1)
+    make(model, request)
+    held = model._attempts
+
+    def need(batch: int) -> int:
+        return held._need(replace(loaded(model).plan, batch=batch), Job(128, 128, batch=8))["denoise"]
+
+    assert need(8) > need(4) > need(1)
+    # A step takes more than decoding, as with the real models.
+    monkeypatch.setattr(estimate, "_UNET", 28 * 400)
+    monkeypatch.setattr(held, "_available", lambda _device: need(4))
+    together(8)
+    _, progress = make(model, request)
+    assert set(progress.together) == {4}
+    assert progress.notices == [], "a batch that fits is nothing to complain of"
+
+
+def test_the_estimate_counts_every_image_of_a_batch_and_a_step_in_two_passes_none(folders):
+    model = diffusion.load(folders["sd1"], "fp32", "cpu", Recorder())
+    held = loaded(model)
+    job = Job(512, 512, batch=4)
+
+    def denoising(plan: Plan) -> int:
+        return estimate.working(held.pipeline, held.family, plan, job)["denoise"]
+
+    plan = held.plan
+    assert denoising(replace(plan, batch=4)) == 4 * denoising(plan)
+    assert denoising(plan.having([Measure.ONE_BY_ONE])) == denoising(plan) // 2
+
+
+def test_what_an_older_version_has_learnt_still_holds(own_state):
+    import json
+
+    from generator.diffusion.experience import FILE, Experience
+
+    known = Experience("key")
+    known.learn(64, 64, Worked((Measure.TILES,), False, 5, 3))
+    assert known.worked(64, 64) == Worked((Measure.TILES,), False, 5, 3)
+    file = own_state / FILE
+    kept = json.loads(file.read_text())
+    for entry in kept["entries"].values():
+        del entry["batch"]
+    file.write_text(json.dumps(kept))
+    assert known.worked(64, 64) == Worked((Measure.TILES,), False, 5, 0)
