@@ -29,7 +29,7 @@ from .loaded import Loaded
 from .loading import Reader
 from .prompts import dropped_words
 from .sampling import Start
-from .schedulers import make_scheduler
+from .schedulers import check_steps, make_scheduler
 
 _STOPPED = (
     "model_failed",
@@ -137,7 +137,7 @@ class DiffusionModel:
                 "This model refines images and cannot start from words alone.",
                 "Choose an image to start from, or another model.",
             )
-        make_scheduler(loaded.scheduler, request.scheduler)
+        check_steps(make_scheduler(loaded.scheduler, request.scheduler), request.num_inference_steps)
         return loaded
 
     def _announce(self, loaded: Loaded, request: Request, progress: Progress) -> None:

@@ -72,6 +72,17 @@ def make_scheduler(own: Any, name: str) -> Any:
     return getattr(diffusers, class_name).from_config(own.config, **settings)
 
 
+def check_steps(scheduler: Any, steps: int) -> None:
+    """Raises `GenerationError` where a sampler has not as many steps as that: consistency was trained on 50."""
+    most = scheduler.config.get("original_inference_steps")
+    if most is not None and steps > most:
+        raise GenerationError(
+            "too_many_steps",
+            f"This scheduler takes at most {most} steps, and a few are enough for it.",
+            "Choose fewer steps, or leave them to the model.",
+        )
+
+
 def is_flow(scheduler: Any) -> bool:
     """Whether the model behind ``scheduler`` predicts a flow (SD3, Flux and later) instead of noise."""
     config = scheduler.config
