@@ -74,8 +74,10 @@ def make_scheduler(own: Any, name: str) -> Any:
 
 def check_steps(scheduler: Any, steps: int) -> None:
     """Raises `GenerationError` where a sampler has not as many steps as that: consistency was trained on 50."""
-    most = scheduler.config.get("original_inference_steps")
-    if most is not None and steps > most:
+    # Not by the configuration alone: one sampler's settings are handed on to the next that is made from it.
+    trained = "original_inference_steps" in inspect.signature(scheduler.set_timesteps).parameters
+    most = scheduler.config["original_inference_steps"] if trained else steps
+    if steps > most:
         raise GenerationError(
             "too_many_steps",
             f"This scheduler takes at most {most} steps, and a few are enough for it.",

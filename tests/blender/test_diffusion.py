@@ -127,12 +127,40 @@ def test_the_model_can_draw_the_joint_anew(
 ) -> None:
     generator_python(PYTHON)
     scene.dtex.model, scene.dtex.model_folder = "folder", str(folder)
-    scene.dtex.prompt, scene.dtex.steps = "gravel", 2
+    scene.dtex.prompt, scene.dtex.automatic, scene.dtex.steps = "gravel", False, 2
     picture("photo.png", photo())
     assert bpy.ops.dtex.make_seamless(image="photo.png", use_model=True) == {"FINISHED"}
     request = runtime.board.latest.request
     assert (request.task, request.model, request.prompt) == ("tile", str(folder), "gravel")
     assert tuple(made_of("photo").size) == (128, 96)
+
+
+def test_what_is_left_to_the_model_and_its_lora_stands_in_the_recipe(
+    scene: bpy.types.Scene,
+    generator_python: Callable[[str], None],
+    folder: Path,
+    runtime: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    code = (
+        f"import pathlib, tiny_loras; "
+        f"tiny_loras.save_lora(pathlib.Path({str(tmp_path / 'lcm-lora')!r}), pathlib.Path({str(folder)!r}))"
+    )
+    subprocess.run([PYTHON, "-c", code], check=True, cwd=ROOT / "tests" / "generator" / "diffusion")
+    monkeypatch.setenv("DREAM_TEXTURES_MODELS", str(folder.parent))
+    bpy.ops.dtex.stop_generator()  # one that is started now knows where the models are
+    generator_python(PYTHON)
+    scene.dtex.model, scene.dtex.model_folder = "folder", str(folder)
+    scene.dtex.prompt, scene.dtex.maps = "gravel", {"basecolor"}
+    (file,) = (tmp_path / "lcm-lora").glob("*.safetensors")
+    bpy.ops.dtex.add_lora(filepath=str(file))
+    assert bpy.ops.dtex.generate() == {"FINISHED"}
+    made = runtime.board.latest.results[0].recipe
+    assert (made["num_inference_steps"], made["guidance_scale"], made["scheduler"]) == (4, 1.0, "lcm")
+    assert "As the model and its LoRAs were made for" in drawn(width=2000).texts
+    bpy.ops.dtex.remove_lora(index=0)
+    assert "25 steps, guidance 7.5" in drawn(width=2000).texts
 
 
 def test_without_torch_a_model_folder_ends_in_advice(cube: bpy.types.Object, folder: Path) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -69,12 +70,93 @@ def test_without_words_or_a_picture_there_is_nothing_to_press(scene: bpy.types.S
 def test_every_setting_can_be_reached(scene: bpy.types.Scene) -> None:
     scene.dtex.size, scene.dtex.model = "custom", "folder"
     scene.dtex.source = bpy.data.images.new("photo", 8, 8)
+    scene.dtex.automatic = False
+    scene.dtex.loras.add()
     settings = {prop.identifier for prop in scene.dtex.bl_rna.properties} - {"rna_type", "name"}
-    assert settings <= set(drawn().props)
+    rows = {prop.identifier for prop in scene.dtex.loras[0].bl_rna.properties} - {"rna_type", "name"}
+    assert (settings - {"loras"}) | rows <= set(drawn().props)
 
 
 def test_what_only_diffusion_uses_shows_only_there(scene: bpy.types.Scene) -> None:
-    assert not {"steps", "guidance", "scheduler", "model_folder"} & set(drawn().props)
+    scene.dtex.automatic = False
+    only = {"automatic", "steps", "guidance", "scheduler", "model_folder"}
+    assert not only & set(drawn().props)
+    assert "dtex.add_lora" not in drawn().operators
+    scene.dtex.model = "folder"
+    assert only <= set(drawn().props)
+
+
+def test_steps_and_guidance_are_the_models_own_unless_one_says_otherwise(
+    scene: bpy.types.Scene, runtime: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.dtex.model, scene.dtex.model_folder = "folder", str(tmp_path / "sd-turbo")
+    assert not {"steps", "guidance"} & set(drawn().props)
+    assert "As the model was made for" in drawn().texts
+    known = {
+        "name": "stabilityai/sd-turbo",
+        "folder": str(tmp_path / "sd-turbo"),
+        "numbers": "Turbo: 4 steps",
+    }
+    monkeypatch.setattr(type(runtime), "models", [{"name": 1}, "nonsense", known])
+    assert "Turbo: 4 steps" in drawn().texts
+    scene.dtex.model_folder = f"{tmp_path}/sd-turbo/"
+    assert "Turbo: 4 steps" in drawn().texts, "however its path is written"
+    scene.dtex.model_folder = str(tmp_path / "other")
+    assert "As the model was made for" in drawn().texts
+
+
+def test_loras_are_added_and_taken_away_up_to_eight(scene: bpy.types.Scene) -> None:
+    scene.dtex.model = "folder"
+    for number in range(8):
+        assert bpy.ops.dtex.add_lora(filepath=f"/loras/{number}.safetensors") == {"FINISHED"}
+    assert not bpy.ops.dtex.add_lora.poll()
+    assert drawn().operators.count("dtex.remove_lora: ") == 8
+    assert bpy.ops.dtex.remove_lora(index=3) == {"FINISHED"}
+    assert [lora.file for lora in scene.dtex.loras][2:4] == ["/loras/2.safetensors", "/loras/4.safetensors"]
+    with pytest.raises(RuntimeError, match="no such LoRA"):
+        bpy.ops.dtex.remove_lora(index=7)
+    with pytest.raises(RuntimeError, match="Choose the LoRA's file"):
+        bpy.ops.dtex.add_lora()
+
+
+def test_a_request_says_what_was_chosen_and_leaves_the_rest_to_the_model(scene: bpy.types.Scene) -> None:
+    compose = submodule("compose")
+
+    def request(**given: Any) -> Any:
+        kind = SimpleNamespace(properties=_Given(given), **given) if given else None
+        return compose.compose_texture(bpy.context, compose.Wishes(scene.dtex, kind)).request
+
+    scene.dtex.prompt, scene.dtex.steps, scene.dtex.guidance = "gravel", 30, 6.0
+    scene.dtex.loras.add().file = "/loras/moss.safetensors"
+    assert request().loras == (), "the built-in model takes none"
+    scene.dtex.model, scene.dtex.model_folder = "folder", "/models/one"
+    scene.dtex.loras[0].weight = 0.5
+    left = request()
+    assert (left.num_inference_steps, left.guidance_scale, left.scheduler) == (0, None, "")
+    assert [(lora.file, lora.weight) for lora in left.loras] == [("/loras/moss.safetensors", 0.5)]
+    assert (request(steps=3).num_inference_steps, request(steps=3).guidance_scale) == (3, None)
+    scene.dtex.automatic, scene.dtex.scheduler = False, "euler_trailing"
+    chosen = request()
+    assert (chosen.num_inference_steps, chosen.guidance_scale) == (30, 6.0)
+    assert chosen.scheduler == "euler_trailing"
+    scene.dtex.loras.add()
+    with pytest.raises(submodule("wire").protocol.RequestError, match="Choose the LoRA's file"):
+        request()
+
+
+class _Given:
+    """An operator's properties, as far as a script gave them."""
+
+    def __init__(self, given: dict[str, Any]) -> None:
+        self.bl_rna = SimpleNamespace(properties=given)
+
+    def is_property_set(self, _name: str) -> bool:
+        return True
+
+
+def test_the_panel_offers_every_scheduler_of_the_generator(scene: bpy.types.Scene) -> None:
+    items = scene.dtex.bl_rna.properties["scheduler"].enum_items.keys()
+    assert sorted(items) == sorted(["default", *submodule("wire").protocol.SCHEDULERS])
 
 
 def test_the_words_that_are_really_sent_are_shown(scene: bpy.types.Scene) -> None:

@@ -153,6 +153,8 @@ def test_more_steps_than_consistency_was_trained_on_are_refused_in_a_sentence(co
     assert isinstance(events[-1], Failed)
     assert "at most 50 steps" in events[-1].message
     assert events[-1].advice
+    another = schedulers.make_scheduler(LCMScheduler(**tiny_models.BETAS), "euler")
+    schedulers.check_steps(another, 51)
 
 
 def test_trajectory_consistency_draws_some_of_its_noise_anew() -> None:
