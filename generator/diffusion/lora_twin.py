@@ -8,15 +8,17 @@ as it was, and neither the wrap nor offloading nor a recorded graph has anything
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from generator.progress import GenerationError
+from generator.shortage import is_out_of_memory
 
-from .failures import explained
 from .lora_files import LoraFile
 
 Place = tuple[str, str]
@@ -47,14 +49,19 @@ class Twin:
         name = f"lora_{len(self._names)}"
         while name in self._names.values():
             name += "_"
-        with _refused(file, model):
-            self._pipeline.load_lora_weights(
-                str(file.path.parent),
-                weight_name=file.path.name,
-                adapter_name=name,
-                use_safetensors=True,
-                local_files_only=True,
-            )
+        try:
+            with _quietly():
+                self._pipeline.load_lora_weights(
+                    str(file.path.parent),
+                    weight_name=file.path.name,
+                    adapter_name=name,
+                    use_safetensors=True,
+                    local_files_only=True,
+                )
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            raise foreign(file, model) from error
         self._names[file] = name
         matrices = [tensor for part in self._parts.values() for tensor in _matrices(part, name)]
         if not all(bool(torch.isfinite(tensor).all()) for tensor in matrices):
@@ -164,20 +171,29 @@ def _matrices(part: nn.Module, adapter: str) -> Iterator[Tensor]:
             yield tensor
 
 
-def _refused(file: LoraFile, model: str) -> Any:
+def foreign(file: LoraFile, model: str) -> GenerationError:
+    """What to raise for a LoRA whose layers are not those of ``model``."""
     made_for = f", but for {file.made_for}" if file.made_for else ""
-    return explained(
+    return GenerationError(
         "lora_unsupported",
         f"The LoRA {file.name} was not made for a model like {model}{made_for}.",
         "Choose a LoRA that was made for this family of models.",
-        raw_shortage=True,
     )
 
 
-def foreign(file: LoraFile, model: str) -> GenerationError:
-    """What to raise for a LoRA whose layers are not those of ``model``."""
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """The libraries list every layer that does not fit; one sentence says that it does not."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    before = [(logging, logging.get_verbosity()) for logging in (diffusers_logging, transformers_logging)]
     try:
-        with _refused(file, model):
-            raise ValueError("its layers have other names")
-    except GenerationError as error:
-        return error
+        for logging, _ in before:
+            logging.set_verbosity(logging.CRITICAL)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logging, verbosity in before:
+            logging.set_verbosity(verbosity)
