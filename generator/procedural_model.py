@@ -18,6 +18,7 @@ NOTHING_TO_ADD = (
     "The built-in model keeps the source image and adds what the words name, such as moss, cracks, rust, snow, "
     "water or a colour. These words name none of that, so nothing is added to the image."
 )
+NO_LORAS = "The built-in model takes no LoRA. Choose a model folder that the LoRA fits."
 PREVIEW_SIZES = (96, 256)
 """Shorter sides of the pictures shown while the real one is being made; they cost a few per cent of a 1024."""
 
@@ -48,6 +49,8 @@ class ProceduralModel:
     ) -> Iterator[FloatArray | Material]:
         """Materials for the request's seeds; words that are not understood come as a notice."""
         description = procedural.parse(request.prompt, request.negative_prompt)
+        if request.loras:
+            progress.notice(NO_LORAS)
         if description.unknown:
             progress.notice(f"Not understood: {', '.join(description.unknown)}.")
         for sentence in description.assumed if source is None else ():

@@ -188,6 +188,15 @@ def test_errors_are_one_sentence_with_exit_status_two(tmp_path: Path, photo: Pat
     fails("generate", "sand", *out, "--strength", "2", says="strength")
     fails("generate", "sand", *out, "--model", "/nowhere", says="no model")
     fails("generate", "sand", *out, "--model", tmp_path, says="model_index.json")
+    fails("generate", "sand", *out, "--lora", tmp_path / "none.safetensors", says="no LoRA")
+    fails(
+        "generate", "sand", *out, "--lora", "C:\\none.safetensors:0.8", says="no LoRA C:\\none.safetensors."
+    )
+    (tmp_path / "moss.safetensors").write_bytes(b"")
+    fails("generate", "sand", *out, "--lora", f"{tmp_path / 'moss.safetensors'}:much", says="not a weight")
+    fails("generate", "sand", *out, "--lora", f"{tmp_path / 'moss.safetensors'}:9", says="from -2 to 2")
+    nine = ["--lora", tmp_path / "moss.safetensors"] * 9
+    fails("generate", "sand", *out, *nine, says="at most 8 LoRAs")
     fails("generate", "sand", *out, "--source", tmp_path / "none.png", says="no file")
     fails("generate", "--recipe", photo, *out, says="no recipe")
     fails("generate", "sand", "--out", photo, says="need a folder")
@@ -201,6 +210,53 @@ def test_errors_are_one_sentence_with_exit_status_two(tmp_path: Path, photo: Pat
     fails("paint", says="paint")
     fails(says="COMMAND")
     assert not list((tmp_path / "out").glob("*")), "a failure leaves no file behind"
+
+
+def test_loras_are_carried_with_their_weights_whatever_colons_there_are(tmp_path: Path) -> None:
+    folder = tmp_path / "loras"
+    folder.mkdir()
+    plain, odd = folder / "moss.safetensors", folder / "odd:1"
+    for path in (plain, odd) if os.name != "nt" else (plain,):
+        path.write_bytes(b"")
+    given = {f"{plain}": 1.0, f"{plain}:0.8": 0.8, f"{plain}:-.5": -0.5}
+    if os.name != "nt":
+        given |= {f"{odd}": 1.0, f"{odd}:2": 2.0}
+    options = [word for text in given for word in ("--lora", text)]
+    done = call("generate", "sand", "--out", tmp_path / "out", "--size", 64, "--json", *options)
+    assert done.returncode == 0, done.stderr
+    assert "takes no LoRA" in done.stdout
+    result = next(event for line in done.stdout.splitlines() if "recipe" in (event := json.loads(line)))
+    assert [item["weight"] for item in result["recipe"]["loras"]] == list(given.values())
+    assert {Path(item["file"]).parent for item in result["recipe"]["loras"]} == {folder}
+
+
+def test_models_say_what_they_were_made_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sdxl-turbo").mkdir()
+    index = tmp_path / "sdxl-turbo" / "model_index.json"
+    index.write_text('{"_class_name": "StableDiffusionXLPipeline"}')
+    monkeypatch.setenv("DREAM_TEXTURES_MODELS", str(tmp_path))
+    assert "Turbo: 4 steps, no guidance" in call("models").stdout
+    listed = {model["name"]: model for model in json.loads(call("models", "--json").stdout)["models"]}
+    turbo = listed[str(tmp_path / "sdxl-turbo")]
+    assert (turbo["few_steps"], turbo["steps"], turbo["guidance"]) == ("Turbo", 4, 0.0)
+    assert listed["builtin:procedural"]["numbers"] == ""
+
+
+def test_a_recipes_numbers_stay_with_its_own_model_and_loras(tmp_path: Path) -> None:
+    make(tmp_path, "--maps", "none", "--no-sheet", "--steps", 3)
+    recipe = tmp_path / "mossy-red-brick-wall_7_basecolor.png"
+
+    def changed(*arguments: object) -> dict:
+        out = ("--out", tmp_path / "out", "--json", "--no-sheet", "--overwrite")
+        lines = call("generate", "--recipe", recipe, *out, *arguments).stdout.splitlines()
+        return next(event for line in lines if "recipe" in (event := json.loads(line)))["recipe"]
+
+    lora = tmp_path / "moss.safetensors"
+    lora.write_bytes(b"")
+    assert changed("--seed", 8)["num_inference_steps"] == 3
+    assert changed("--steps", 0)["num_inference_steps"] == 25, "what the model was made for"
+    assert changed("--lora", lora)["num_inference_steps"] == 25
+    assert changed("--lora", lora, "--steps", 4)["num_inference_steps"] == 4
 
 
 def test_a_model_that_needs_torch_says_so(tmp_path: Path) -> None:
