@@ -22,6 +22,9 @@ from .session import Limits, Session
 from .spool import Leftovers
 from .wire import RUNTIME
 
+ACCELERATION = "DREAM_TEXTURES_ACCELERATION"
+"""What the generator reads how it may be faster from."""
+
 
 class Runtime:
     """One of these exists while the add-on is enabled.
@@ -47,7 +50,9 @@ class Runtime:
     def launch(self) -> Launch:
         """How the preferences say that the generator starts. Raises `LaunchError`."""
         private = self.environment.refresh(wishes()).python
-        return find_launch(python_preference(), os.environ, sys.executable, RUNTIME, private)
+        wish = _preference("acceleration", "auto")
+        environ = os.environ if wish == "auto" else {**os.environ, ACCELERATION: wish}
+        return find_launch(python_preference(), environ, sys.executable, RUNTIME, private)
 
     def ready_session(self) -> Session:
         """The session for the next job, a new one where the preferences changed. Raises `LaunchError`."""

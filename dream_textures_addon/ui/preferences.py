@@ -25,6 +25,18 @@ _ABILITIES = {
 }
 
 
+ACCELERATION_ITEMS = [
+    (
+        "auto",
+        "Automatic",
+        "Record the work as CUDA graphs, and compile in the background where that is possible",
+    ),
+    ("graphs", "Recorded Only", "Record the work as CUDA graphs; nothing is compiled"),
+    ("compiled", "Compiled", "Compile in the background on any device, a processor too"),
+    ("off", "Off", "Nothing is recorded or compiled"),
+]
+
+
 def _look_again(_preferences: bpy.types.AddonPreferences, _context: bpy.types.Context) -> None:
     runtime().environment.refresh(wishes())
 
@@ -86,6 +98,11 @@ class DTEX_AP_preferences(bpy.types.AddonPreferences):
         max=24 * 60,
         update=_tell_session,
     )
+    acceleration: EnumProperty(
+        name="Acceleration",
+        description="How diffusion models are made faster on a graphics card; from the generator's next start on",
+        items=ACCELERATION_ITEMS,
+    )
     show_sources: BoolProperty(
         name="Folder and Network", description="Where to install, and from where", options={"SKIP_SAVE"}
     )
@@ -110,6 +127,7 @@ def draw_page(layout: bpy.types.UILayout, preferences: DTEX_AP_preferences, widt
     draw_sources(layout, preferences, desk, width)
     draw_existing(layout, preferences, desk, width)
     layout.prop(preferences, "keep_model")
+    layout.prop(preferences, "acceleration")
     _draw_process(layout, width)
 
 

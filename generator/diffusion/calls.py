@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -29,9 +30,9 @@ def described(value: Any) -> Any:
             value.is_inference(),
         )
     if isinstance(value, dict):
-        return "dict", tuple((key, described(item)) for key, item in value.items())
+        return dict, tuple((key, described(item)) for key, item in value.items())
     if isinstance(value, (tuple, list)):
-        return type(value).__name__, tuple(described(item) for item in value)
+        return type(value), tuple(described(item) for item in value)
     if isinstance(value, _CONSTANTS):
         return type(value), value
     raise UnknownValueError(f"An argument of {type(value).__name__}")
@@ -56,22 +57,20 @@ def with_tensors(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
 
 
 def build(module: nn.Module) -> tuple:
-    """A hashable description of how ``module`` is made: its parts' classes, and their weights' shapes and formats.
+    """A hashable description of how ``module`` is made: its parts' classes, plain attributes and weights' shapes.
 
     What wraps or adapts a part has classes of its own, so it shows here.
     """
-    return tuple(
-        (
-            name,
-            type(part),
-            tuple(
-                (key, tuple(tensor.shape), tensor.dtype, tensor.device)
-                for key, tensor in (*part._parameters.items(), *part._buffers.items())
-                if tensor is not None
-            ),
-        )
-        for name, part in module.named_modules()
-    )
+    return tuple((name, type(part), _attributes(part)) for name, part in module.named_modules())
+
+
+def _attributes(part: nn.Module) -> tuple:
+    found = []
+    # A compiler looks at whether a number is 1 or 1.0, and so must we.
+    for name, value in {**part.__dict__, **part._parameters, **part._buffers}.items():
+        with suppress(UnknownValueError):
+            found.append((name, described(value)))
+    return tuple(found)
 
 
 def twin(module: nn.Module) -> nn.Module:

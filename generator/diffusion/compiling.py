@@ -10,6 +10,7 @@ open where the compiler can: a new one is tried again, but seldom compiled again
 from __future__ import annotations
 
 import functools
+import importlib
 import logging
 import os
 import queue
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 
 from generator.importing import IMPORTING
 from generator.places import state_folder
+from generator.shortage import is_out_of_memory
 from generator.torus.swapping import is_a
 
 from .calls import UnknownValueError, build, described, tensors, twin, with_tensors
@@ -33,7 +35,7 @@ BLOCKS = ("BasicTransformerBlock", "ResnetBlock2D", "Downsample2D", "Upsample2D"
 TOLERANCES = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 """How far a compiled block may be from the plain one, by the largest value: only order of summation may differ."""
 
-_CACHES = {"TORCHINDUCTOR_CACHE_DIR": "inductor", "TRITON_CACHE_DIR": "triton"}
+VARIABLES = {"TORCHINDUCTOR_CACHE_DIR": "inductor", "TRITON_CACHE_DIR": "triton"}
 _MOST_VARIANTS = 256  # ways in which one class of block is made, times layouts: a large UNet has some 40
 _log = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ Plain = Callable[..., Any]
 
 def keep_compiled() -> None:
     """Let compilers keep what they make in the user's own folder, so that the next start finds it there."""
-    for variable, name in _CACHES.items():
+    for variable, name in VARIABLES.items():
         os.environ.setdefault(variable, str(state_folder() / "compiled" / name))
 
 
@@ -89,6 +91,13 @@ class Compiler:
                 self._thread = threading.Thread(target=self._run, name="compiler", daemon=True)
                 self._thread.start()
 
+    def reject(self, key: Key, block: nn.Module, error: Exception) -> None:
+        """Never use what was compiled for this call again: it went well when it was tried, and now it did not."""
+        with self._lock:
+            self._ready = {known: function for known, function in self._ready.items() if known != key}
+            self.done += 1
+            self._complain(block, error)
+
     def wait(self, seconds: float) -> bool:
         """Until there is nothing left to do, or so long; whether all is done."""
         finished = threading.Event()
@@ -97,26 +106,25 @@ class Compiler:
 
     def _run(self) -> None:
         with IMPORTING:
-            import torch._dynamo
-            import torch._inductor.compile_fx  # what the first compilation imports anyway
-
-            torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, _MOST_VARIANTS)
-            torch._dynamo.config.accumulated_recompile_limit = max(
-                torch._dynamo.config.accumulated_recompile_limit, 4 * _MOST_VARIANTS
-            )
+            importlib.import_module("torch._inductor.compile_fx")  # the first compilation would
+        _allow_variants()
         while (work := self._work.get()) is not None:
             key, block, args, kwargs = work
             try:
                 with self.busy:
                     self._fresh[key] = self._compiled(block, args, kwargs)
             except Exception as error:
-                self.rejected.append(f"{type(block).__name__}: {type(error).__name__}: {error}")
-                _log.info("A block stays as it is.", exc_info=error)
+                self._complain(block, error)
             del work, block, args, kwargs
             if self._work.empty():
-                self._ready, self._fresh = {**self._ready, **self._fresh}, {}
-                self.done += 1
+                with self._lock:
+                    self._ready, self._fresh = {**self._ready, **self._fresh}, {}
+                    self.done += 1
             self._work.task_done()
+
+    def _complain(self, block: nn.Module, error: Exception) -> None:
+        self.rejected.append(f"{type(block).__name__}: {type(error).__name__}: {error}")
+        _log.info("A block stays as it is.", exc_info=error)
 
     def _compiled(self, block: nn.Module, args: Any, kwargs: Any) -> Plain:
         """The compiled function for a block of this class, tried with this call. Raises where it does not hold."""
@@ -157,6 +165,8 @@ class Blocks:
         To be opened after all that changes the classes of parts; what is met for the first time is compiled then.
         """
         ready = self._compiler.ready()
+        if ready:
+            _allow_variants()
         with ExitStack() as stack:
             for block in self._blocks:
                 if any("forward" in part.__dict__ for part in block.modules()):
@@ -178,7 +188,13 @@ class Blocks:
                 return plain(block, *args, **kwargs)
             function = ready.get(key)
             if function is not None:
-                return function(block, *args, **kwargs)
+                try:
+                    return function(block, *args, **kwargs)
+                except Exception as error:
+                    if is_out_of_memory(error):
+                        raise
+                    self._compiler.reject(key, block, error)
+                    return plain(block, *args, **kwargs)
             self._compiler.want(key, block, args, kwargs)
             return plain(block, *args, **kwargs)
 
@@ -191,6 +207,15 @@ def _outermost(network: nn.Module, names: tuple[str, ...]) -> Iterator[nn.Module
             yield part
         else:
             yield from _outermost(part, names)
+
+
+def _allow_variants() -> None:
+    """Let one class be compiled in all the ways in which it is made; newer releases keep this for each thread."""
+    import torch._dynamo
+
+    config = torch._dynamo.config
+    config.recompile_limit = max(config.recompile_limit, _MOST_VARIANTS)
+    config.accumulated_recompile_limit = max(config.accumulated_recompile_limit, 4 * _MOST_VARIANTS)
 
 
 def _device(block: nn.Module) -> torch.device:

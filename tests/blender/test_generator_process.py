@@ -10,7 +10,7 @@ from typing import Any
 import bpy
 import pytest
 
-from .conftest import submodule
+from .conftest import preferences, submodule
 from .test_panels import preferences_drawn
 
 
@@ -61,3 +61,18 @@ def test_the_report_says_what_is_needed_and_names_nobody(idle: Any, runtime: Any
     assert str(Path.home()) not in text
     request = next(line for line in text.splitlines() if line.startswith("Request: "))
     assert "secret" not in request
+
+
+def test_another_acceleration_is_what_the_next_generator_starts_with(idle: Any, runtime: Any) -> None:
+    variable = submodule("runtime_state").ACCELERATION
+    try:
+        assert "acceleration" in preferences_drawn().props
+        preferences().acceleration = "off"
+        assert runtime.launch().env[variable] == "off"
+        before = idle
+        assert bpy.ops.dtex.generate(prompt="red bricks", width=64) == {"FINISHED"}
+        assert runtime.session is not before  # nothing was running, so it was replaced at once
+        assert runtime.session.launch.env[variable] == "off"
+    finally:
+        preferences().acceleration = "auto"
+    assert variable not in runtime.launch().env

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -62,18 +64,19 @@ class ReplayedOnCpu:
 class Block(nn.Module):
     """A stand-in for what a network repeats; `compiling.BLOCKS` is made to name it."""
 
-    def __init__(self, channels: int = 4) -> None:
+    def __init__(self, scale: float = 1.0) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv = nn.Conv2d(4, 4, 3, padding=1)
+        self.scale = scale
 
-    def forward(self, image: Tensor, scale: float = 1.0) -> Tensor:
-        return torch.nn.functional.silu(self.conv(image)) * scale
+    def forward(self, image: Tensor) -> Tensor:
+        return torch.nn.functional.silu(self.conv(image)) * self.scale
 
 
 class Network(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList([Block(), Block(), Block(4)])
+        self.blocks = nn.ModuleList([Block(), Block(), Block(1)])  # a compiler tells 1 from 1.0
 
     def forward(
         self, sample: Tensor, timestep: Tensor | float, more: dict[str, Tensor] | None = None
@@ -121,6 +124,14 @@ def test_every_device_goes_its_ways(device, stays, wish, ways, monkeypatch):
 def test_a_card_compiles_where_there_is_a_compiler(has_triton, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if has_triton else None)
     assert choose(torch.device("cuda"), True, "auto") == Ways(True, has_triton)
+
+
+def test_the_preferences_offer_what_there_is():
+    root = Path(__file__).parents[3] / "dream_textures_addon"
+    page = (root / "ui" / "preferences.py").read_text("utf-8")
+    items = page.split("ACCELERATION_ITEMS = [")[1].split("]")[0]
+    assert set(re.findall(r'\(\s*"(\w+)",', items)) == set(acceleration.WISHES)
+    assert f'"{acceleration.VARIABLE}"' in (root / "runtime_state.py").read_text("utf-8")
 
 
 def test_a_wish_that_nobody_knows_is_a_sentence(folders, monkeypatch):
@@ -278,7 +289,7 @@ def test_blocks_are_compiled_beside_the_images_and_then_used(network, own_state)
     assert compiler.rejected == []
     assert compiler.done >= 1
     before = counters["stats"]["unique_graphs"]
-    assert len(compiler.ready()) == 1  # three blocks, made alike
+    assert len(compiler.ready()) == 2  # three blocks, two of them made alike
     calls_of_plain: list[int] = []
     monkeypatched = Block.forward
     try:
@@ -292,7 +303,7 @@ def test_blocks_are_compiled_beside_the_images_and_then_used(network, own_state)
     # A new size is tried, and nothing is compiled for it again.
     through(compiler, network, (12, 20))
     assert compiler.wait(300)
-    assert len(compiler.ready()) == 2
+    assert len(compiler.ready()) == 4
     torch.testing.assert_close(through(compiler, network, (12, 20)), wanted[12, 20], rtol=0, atol=1e-6)
     assert counters["stats"]["unique_graphs"] == before
 
@@ -310,7 +321,7 @@ def test_other_axes_are_other_blocks(network, monkeypatch):
         through(compiler, network, axes=axes)
         assert compiler.wait(60)
         assert torch.equal(through(compiler, network, axes=axes), wanted)
-    assert len(compiler.ready()) == 3
+    assert len(compiler.ready()) == 6
 
 
 @pytest.mark.parametrize("fault", ["wrong", "raises"])
@@ -332,6 +343,25 @@ def test_a_compiler_that_fails_is_not_used(network, fault, monkeypatch):
     assert torch.equal(through(compiler, network), wanted)
 
 
+def test_what_fails_in_mid_image_is_computed_plainly_and_not_used_again(network, monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda plain, **_: plain)
+    compiler = Compiler()
+    wanted = through(compiler, network)
+    assert compiler.wait(60)
+    tried: list[int] = []
+
+    def fails(*_: Any) -> Tensor:
+        tried.append(1)
+        raise RuntimeError("recompile limit reached")
+
+    compiler._ready = dict.fromkeys(compiler.ready(), fails)
+    for _ in range(2):
+        assert torch.equal(through(compiler, network), wanted)
+    assert len(tried) == 3  # all three blocks had begun with what was ready then
+    assert compiler.ready() == {}
+    assert "recompile limit" in compiler.rejected[0]
+
+
 def test_what_an_offloading_hook_runs_is_left_to_it(network, monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda plain, **_: plain)
     hooks = pytest.importorskip("accelerate.hooks")
@@ -344,7 +374,7 @@ def test_what_an_offloading_hook_runs_is_left_to_it(network, monkeypatch):
 
 
 def test_what_is_compiled_stays_in_the_user_s_folder(own_state, monkeypatch):
-    for variable in compiling._CACHES:
+    for variable in compiling.VARIABLES:
         monkeypatch.delenv(variable, raising=False)
     compiling.keep_compiled()
     assert os.environ["TORCHINDUCTOR_CACHE_DIR"].startswith(str(own_state))
