@@ -32,11 +32,11 @@ class Twin:
         self._parts = {name: _weightless(part) for name, part in _adaptable(pipeline).items()}
         wanted = inspect.signature(type(pipeline).__init__).parameters
         settings = {name: value for name, value in pipeline.config.items() if name in wanted}
-        # Without the other parts: diffusers would take away the hooks that fetch them from main memory.
-        rest = {name: part for name, part in pipeline.components.items() if not isinstance(part, nn.Module)}
-        parts = dict.fromkeys(pipeline.components)
-        self._pipeline = type(pipeline)(**{**settings, **parts, **rest, **self._parts})
+        # Without all other parts: diffusers would take away the hooks that fetch them from main memory.
+        others = dict.fromkeys(pipeline.components)
+        self._pipeline = type(pipeline)(**{**settings, **others, **self._parts})
         self._names: dict[LoraFile, str] = {}
+        self._count = 0
 
     def __contains__(self, file: LoraFile) -> bool:
         return file in self._names
@@ -46,9 +46,8 @@ class Twin:
 
         Raises `GenerationError`. The twin is of no use any more after that, or after anything else was raised.
         """
-        name = f"lora_{len(self._names)}"
-        while name in self._names.values():
-            name += "_"
+        self._count += 1
+        name = f"lora_{self._count}"
         try:
             with _quietly():
                 self._pipeline.load_lora_weights(
