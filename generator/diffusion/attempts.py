@@ -44,7 +44,7 @@ class Attempts:
         self._wanted = wanted
         name = identity(reader.folder)
         self._experience = Experience(name, hardware.title(wanted), precision, torch.__version__)
-        self._floor = free_memory.held_privately()
+        self._floor = free_memory.held_privately() - reader.held
         self._loaded: Loaded | None = None
         self._loras: Sequence[Lora] = ()
         self._told: set[str] = set()
@@ -185,7 +185,7 @@ class Attempts:
     def _chosen(self, plan: Plan, job: Job) -> Plan:
         """What fits by the estimate, as `_fitting`; then with as many images together as there is room for."""
         plan = self._fitting(replace(plan, batch=1), job)
-        most = 1 if Measure.ONE_BY_ONE in plan else min(job.batch, batches.most_together(plan.device))
+        most = 1 if Measure.ONE_BY_ONE in plan else self._most(plan, job)
         worked = self._experience.worked(job.width, job.height)
         if worked is not None and worked.batch and not self._much_more_is_free(worked):
             most = min(most, worked.batch)
@@ -194,6 +194,9 @@ class Attempts:
         while most > 1 and not self._has_room(replace(plan, batch=most), job):
             most -= 1
         return replace(plan, batch=batches.evenly(job.batch, most))
+
+    def _most(self, plan: Plan, job: Job) -> int:
+        return min(job.batch, batches.most_together(plan.device, job.width * job.height))
 
     def _has_room(self, plan: Plan, job: Job) -> bool:
         free = self._free_for(plan, "denoise")
@@ -336,7 +339,7 @@ class Attempts:
             self._experience.learn_dtype(_name(plan.dtype))
         self._spoilt = False
         limit = self._learn(job, plan, free)
-        wanted = min(job.batch, batches.most_together(plan.device))
+        wanted = self._most(plan, job)
         did = taken(plan, self._wanted, fewer=limit > 0 and plan.batch < wanted)
         if not self._told.issuperset(did):
             why = "There was not enough memory at first; " if fell else "Memory is short here, so "

@@ -19,10 +19,12 @@ VARIABLE = "DREAM_TEXTURES_BATCH"
 """Environment variable: make so many images together on any device, as far as memory allows; 1 is one by one."""
 LARGEST = 8
 """Beyond this a card has long been busy all the time, and the first image is only waited for longer."""
+PIXELS = 4 << 20
+"""Nor more pixels than this: a step must stay short, since a job that is cancelled ends after it at the earliest."""
 
 
-def most_together(device: torch.device) -> int:
-    """How many images at most are to be made together on ``device``; 1 where that would gain nothing.
+def most_together(device: torch.device, pixels: int) -> int:
+    """How many images of so many pixels are to be made together on ``device``; 1 where that would gain nothing.
 
     A graphics card spends much of a single image's step on starting its kernels, which a batch shares. A processor
     is bound by arithmetic: a batch takes as long as its images, and the first of them would come last. On Metal
@@ -32,7 +34,7 @@ def most_together(device: torch.device) -> int:
     """
     asked = os.environ.get(VARIABLE, "").strip()
     if not asked:
-        return LARGEST if device.type in ("cuda", "xpu") else 1
+        return max(1, min(LARGEST, PIXELS // pixels)) if device.type in ("cuda", "xpu") else 1
     if not re.fullmatch("[0-9]{1,4}", asked) or not 1 <= int(asked) <= MAX_COUNT:
         raise GenerationError(
             "batch",

@@ -47,6 +47,22 @@ def test_progress_covers_all_images_of_the_job() -> None:
     assert running.preview is IMAGE
 
 
+def test_images_that_are_made_together_are_named_and_counted_together() -> None:
+    board = JobBoard()
+    eight = board.add("a", protocol.Request(prompt="brick", count=8))
+    board.apply(protocol.Step("a", 0, 3, 12, IMAGE, 4))
+    assert (eight.what, eight.progress) == ("Images 1 to 4 of 8, step 3 of 12", 1 / 8)
+    board.apply(protocol.Step("a", 4, 12, 12, IMAGE, 4))
+    assert (eight.what, eight.progress) == ("Images 5 to 8 of 8, step 12 of 12", 1.0)
+    board.apply(protocol.Step("a", 4, 6, 12, IMAGE, 2))
+    assert (eight.what, eight.progress) == ("Images 5 to 6 of 8, step 6 of 12", 5 / 8)
+
+
+@pytest.mark.parametrize("together", [-3, 0, 10**6])
+def test_progress_stays_a_fraction_whatever_the_generator_says_is_made_together(together: int) -> None:
+    assert 0 <= job(protocol.Step("a", 1, 5, 10, None, together)).progress <= 1
+
+
 def test_a_step_without_a_preview_keeps_the_last_one() -> None:
     assert job(protocol.Step("a", 0, 1, 10, IMAGE), protocol.Step("a", 0, 2, 10)).preview is IMAGE
 

@@ -134,7 +134,9 @@ MESSAGES: st.SearchStrategy[Message] = st.one_of(
     st.builds(Devices, devices=st.lists(OBJECT, max_size=2)),
     st.builds(Accepted, job=TEXT, ahead=COUNTS),
     st.builds(Loading, job=TEXT, what=TEXT, fraction=st.none() | st.floats(0, 1)),
-    st.builds(Step, job=TEXT, index=COUNTS, step=COUNTS, steps=COUNTS, preview=st.none() | ARRAYS),
+    st.builds(
+        Step, job=TEXT, index=COUNTS, step=COUNTS, steps=COUNTS, preview=st.none() | ARRAYS, together=COUNTS
+    ),
     st.builds(Notice, job=TEXT, message=TEXT),
     st.builds(
         Result,

@@ -160,9 +160,14 @@ def test_models_that_are_rolled_are_made_one_by_one_and_others_are_not(tmp_path,
 
 def test_a_graphics_card_makes_several_at_once_and_a_processor_one_by_one(monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
-    assert [most_together(torch.device(name)) for name in ("cuda:0", "xpu:1", "mps", "cpu")] == [8, 8, 1, 1]
+
+    def most(name: str, side: int = 512) -> int:
+        return most_together(torch.device(name), side * side)
+
+    assert [most(name) for name in ("cuda:0", "xpu:1", "mps", "cpu")] == [8, 8, 1, 1]
+    assert [most("cuda", side) for side in (64, 1024, 1536, 2048, 8192)] == [8, 4, 1, 1, 1]
     monkeypatch.setenv(VARIABLE, "3")
-    assert {most_together(torch.device(name)) for name in ("cuda", "cpu", "mps")} == {3}
+    assert {most(name, side) for name in ("cuda", "cpu", "mps") for side in (64, 8192)} == {3}
 
 
 @pytest.mark.parametrize("said", ["0", "-1", "many", "2.5", "65", "99999999999", "٣"])
@@ -263,6 +268,30 @@ def test_nothing_of_the_model_s_state_is_left_open_while_an_image_is_looked_at(m
     parts = loaded(models["sd1"]).pipeline.vae.modules()
     assert not any(hasattr(part, "torus_x") for part in parts)
     made.close()
+
+
+def test_the_engine_tells_of_a_batch_and_its_recipes_make_each_image_alone(folders, together):
+    from generator.engine import Engine
+    from generator.protocol import Event, Result, Step
+
+    def run(request: Request) -> list[Event]:
+        events: list[Event] = []
+        Engine().run("job", request, None, events.append, previews=True)
+        return events
+
+    together(3)
+    events = run(replace(REQUEST, model=str(folders["sd1"]), precision="fp32", maps=("basecolor",)))
+    steps = [event for event in events if isinstance(event, Step)]
+    assert {(step.index, step.together) for step in steps} == {(0, 3)}
+    assert all(step.preview is not None and step.preview.shape == (16, 16, 3) for step in steps[1:])
+    results = [event for event in events if isinstance(event, Result)]
+    assert [(result.index, result.seed) for result in results] == [(0, 7), (1, 8), (2, 9)]
+    for result in results[1:]:
+        again = [event for event in run(Request.from_json(result.recipe)) if isinstance(event, Result)]
+        (ours, alone) = (
+            np.frombuffer(found.image.data, np.uint8).astype(int) for found in (result, again[0])
+        )
+        assert np.abs(ours - alone).max() <= 1
 
 
 # Memory
