@@ -183,6 +183,7 @@ class Engine:
     def _load(self, request: Request, progress: _JobProgress) -> models.Model:
         wanted = (request.model, request.precision, request.device)
         if self._model is None or self._loaded != wanted:
+            models.check_loras(request)
             self.close()  # first, so that two models never have to fit into memory together
             self._model = models.load(request.model, request.precision, request.device, progress)
             self._loaded = wanted

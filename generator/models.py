@@ -141,6 +141,18 @@ def native_size(name: str) -> int:
     )
 
 
+def check_loras(request: Request) -> None:
+    """Look at the LoRAs' files before anybody waits for a model. Raises `GenerationError` with a sentence."""
+    from generator import diffusion
+
+    if request.model == PROCEDURAL.name or not diffusion.available():
+        return  # not needed there, or not what is missing first
+    from generator.diffusion.lora_files import look_into
+
+    for lora in request.loras:
+        look_into(lora.file)
+
+
 def settle_unasked(request: Request) -> Request:
     """As `Model.settle`, for a request that no diffusion model is asked for: nothing depends on its numbers."""
     from generator.procedural_model import ProceduralModel

@@ -110,7 +110,7 @@ def made_for(folder: Path, loras: Iterable[Lora] = ()) -> MadeFor:
     """What the model in ``folder`` is made for with these LoRAs: the first that was made for few steps decides."""
     base = of_folder(folder)
     for lora in loras:
-        named = _of_lora(Path(lora.file).expanduser()) if lora.weight else None
+        named = _of_lora(Path(lora.file).expanduser()) if lora.weight > 0 else None
         if named is not None:
             pipeline = read_json(folder / INDEX).get("_class_name")
             return _on_flow(named, pipeline, base) if pipeline in _FLOW else _guided_as(base, _named(named))

@@ -200,7 +200,10 @@ def test_the_lora_for_few_steps_decides_wherever_it_stands(tmp_path: Path) -> No
     style, fast = lora(tmp_path / "moss.safetensors"), lora(tmp_path / "lcm-lora.safetensors")
     folder = model(tmp_path / "ordinary")
     assert made_for(folder, [style, fast]).kind == made_for(folder, [fast, style]).kind == LCM
-    assert made_for(folder, [style, Lora(fast.file, 0.0)]) == MadeFor(), "of no weight, it does nothing"
+    for weight in (0.0, -1.0):
+        assert made_for(folder, [style, Lora(fast.file, weight)]) == MadeFor(), (
+            "it does nothing, or the opposite"
+        )
 
 
 def test_on_a_flow_model_the_scheduler_stays_the_models_own(tmp_path: Path) -> None:

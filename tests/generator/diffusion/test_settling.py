@@ -13,14 +13,28 @@ import pytest
 import tiny_loras
 import tiny_models
 import torch
-from diffusers import LatentConsistencyModelPipeline, LCMScheduler
+from diffusers.pipelines.latent_consistency_models.pipeline_latent_consistency_text2img import (
+    LatentConsistencyModelPipeline,
+)
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
+from diffusers.schedulers.scheduling_lcm import LCMScheduler
 from test_through_the_product import run
 
 from generator.diffusion import schedulers
 from generator.diffusion.few_steps import made_for
 from generator.pixels import from_wire, reference
-from generator.protocol import SCHEDULERS, Event, Failed, Finished, Lora, Notice, Request, Result, Step
+from generator.protocol import (
+    SCHEDULERS,
+    Event,
+    Failed,
+    Finished,
+    Loading,
+    Lora,
+    Notice,
+    Request,
+    Result,
+    Step,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 REQUEST = Request(
@@ -42,7 +56,7 @@ def ordinary(places: Path) -> Path:
 def consistent(places: Path) -> Path:
     """A full latent consistency model: its unet is told the guidance scale."""
     unet = tiny_models.unet("sd1", time_cond_proj_dim=8)
-    scheduler = LCMScheduler(clip_sample=False, set_alpha_to_one=True, **tiny_models.BETAS)
+    scheduler = LCMScheduler(clip_sample=False, steps_offset=1, **tiny_models.BETAS)
     folder = tiny_models.save_sd(places / "consistent", unet=unet, scheduler=scheduler)
     parts = StableDiffusionPipeline.from_pretrained(folder, local_files_only=True).components
     LatentConsistencyModelPipeline(**parts, requires_safety_checker=False).save_pretrained(folder)
@@ -112,6 +126,16 @@ def test_a_lora_for_few_steps_brings_its_numbers_and_its_scheduler(places: Path,
     assert made["loras"] == [{"file": fast.file, "weight": 1.0}]
     assert last_step(events) == (4, 4)
     assert np.array_equal(picture(run(Request.from_json(made))), picture(events)), "the recipe makes it again"
+
+
+def test_a_lora_that_is_no_use_is_refused_before_the_model_is_loaded(places: Path, ordinary: Path) -> None:
+    request = replace(REQUEST, model=str(ordinary))
+    (places / "pickled.pt").write_bytes(b"")
+    for file, says in (("/nowhere/moss.safetensors", "no LoRA"), (str(places / "pickled.pt"), "pickle")):
+        events = run(replace(request, loras=(Lora(file),)))
+        assert isinstance(events[-1], Failed)
+        assert says in events[-1].message
+        assert not any(isinstance(event, Loading) for event in events), "nobody has waited for it"
 
 
 def test_what_is_chosen_by_hand_wins_and_is_remarked_on_once(places: Path, ordinary: Path) -> None:
