@@ -93,4 +93,7 @@ class Acceleration:
 
     def drop(self) -> bool:
         """Give back the memory that being faster takes, for good; whether there was any."""
+        for blocks in (self._denoiser, self._decoder):
+            if blocks is not None:
+                blocks.drop()
         return self.graphs is not None and self.graphs.drop()

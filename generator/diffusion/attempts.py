@@ -133,7 +133,7 @@ class Attempts:
     def let_go(self) -> None:
         """Give the model's memory back."""
         if self._loaded is not None:
-            self._loaded.__dict__.clear()
+            self._loaded.let_go()
         self._loaded = None
         release_memory()
 

@@ -17,6 +17,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -49,6 +50,17 @@ def keep_compiled() -> None:
         os.environ.setdefault(variable, str(state_folder() / "compiled" / name))
 
 
+@dataclass(eq=False)
+class _Work:
+    """A call to be compiled; ``block`` is None once nobody wants it any more."""
+
+    key: Key
+    owner: object | None
+    block: nn.Module | None
+    args: Any
+    kwargs: Any
+
+
 class Compiler:
     """The compiled blocks of one process, and the thread that makes more of them. All methods are safe in any thread.
 
@@ -63,7 +75,8 @@ class Compiler:
         self._known: set[Key] = set()
         self._numbers: dict[tuple, int] = {}
         self._functions: dict[Any, Plain] = {}
-        self._work: queue.Queue[tuple[Key, nn.Module, Any, Any] | None] = queue.Queue()
+        self._work: queue.Queue[_Work] = queue.Queue()
+        self._waiting: list[_Work] = []
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self.busy = threading.Lock()  # held while anything runs on a device beside the images
@@ -77,8 +90,8 @@ class Compiler:
         with self._lock:
             return self._numbers.setdefault(made, len(self._numbers))
 
-    def want(self, key: Key, block: nn.Module, args: Any, kwargs: Any) -> None:
-        """Have this call compiled; asked for again it costs nothing."""
+    def want(self, key: Key, owner: object, block: nn.Module, args: Any, kwargs: Any) -> None:
+        """Have this call compiled, unless ``owner`` is forgotten first; asked for again it costs nothing."""
         with self._lock:
             if key in self._known:
                 return
@@ -86,10 +99,19 @@ class Compiler:
             made = twin(block)
             made.__dict__.pop("forward", None)
             # The call's tensors are not kept: the thread draws its own.
-            self._work.put((key, made, with_tensors(args, _outline), with_tensors(kwargs, _outline)))
+            outlines = (with_tensors(given, _outline) for given in (args, kwargs))
+            self._waiting.append(_Work(key, owner, made, *outlines))
+            self._work.put(self._waiting[-1])
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="compiler", daemon=True)
                 self._thread.start()
+
+    def forget(self, owner: object) -> None:
+        """Let go of the weights of all blocks that wait for ``owner``'s sake."""
+        with self._lock:
+            for work in (work for work in self._waiting if work.owner is owner):
+                work.block = work.owner = None
+                self._known.discard(work.key)
 
     def reject(self, key: Key, block: nn.Module, error: Exception) -> None:
         """Never use what was compiled for this call again: it went well when it was tried, and now it did not."""
@@ -108,19 +130,24 @@ class Compiler:
         with IMPORTING:
             importlib.import_module("torch._inductor.compile_fx")  # the first compilation would
         _allow_variants()
-        while (work := self._work.get()) is not None:
-            key, block, args, kwargs = work
+        while True:
+            self._do(self._work.get())
+            self._work.task_done()
+
+    def _do(self, work: _Work) -> None:
+        with self._lock:
+            self._waiting.remove(work)
+            block, work.block = work.block, None
+        if block is not None:
             try:
                 with self.busy:
-                    self._fresh[key] = self._compiled(block, args, kwargs)
+                    self._fresh[work.key] = self._compiled(block, work.args, work.kwargs)
             except Exception as error:
                 self._complain(block, error)
-            del work, block, args, kwargs
-            if self._work.empty():
-                with self._lock:
-                    self._ready, self._fresh = {**self._ready, **self._fresh}, {}
-                    self.done += 1
-            self._work.task_done()
+        with self._lock:
+            if not self._waiting and self._fresh:
+                self._ready, self._fresh = {**self._ready, **self._fresh}, {}
+                self.done += 1
 
     def _complain(self, block: nn.Module, error: Exception) -> None:
         self.rejected.append(f"{type(block).__name__}: {type(error).__name__}: {error}")
@@ -175,6 +202,10 @@ class Blocks:
                 stack.callback(block.__dict__.pop, "forward", None)
             yield
 
+    def drop(self) -> None:
+        """Hold nothing of the network in the compiler's hands."""
+        self._compiler.forget(self)
+
     def _sending(self, block: nn.Module, ready: dict[Key, Plain]) -> Plain:
         plain, device = type(block).forward, _device(block)
         made = self._compiler.number(build(block))
@@ -195,7 +226,7 @@ class Blocks:
                         raise
                     self._compiler.reject(key, block, error)
                     return plain(block, *args, **kwargs)
-            self._compiler.want(key, block, args, kwargs)
+            self._compiler.want(key, self, block, args, kwargs)
             return plain(block, *args, **kwargs)
 
         return forward

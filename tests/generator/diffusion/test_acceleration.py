@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import shutil
 import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -360,6 +362,23 @@ def test_what_fails_in_mid_image_is_computed_plainly_and_not_used_again(network,
     assert len(tried) == 3  # all three blocks had begun with what was ready then
     assert compiler.ready() == {}
     assert "recompile limit" in compiler.rejected[0]
+
+
+def test_a_model_that_is_let_go_of_is_not_held_by_what_waits(network, monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda plain, **_: plain)
+    compiler, unloved = Compiler(), Network()
+    blocks = Blocks(unloved, compiler)
+    with compiler.busy:  # the thread has to wait
+        with torch.no_grad(), blocks.running():
+            for side in (8, 10, 12):
+                unloved(noise(1, 4, side, side), 500.0)
+        weights = weakref.ref(unloved.blocks[0].conv.weight)
+        blocks.drop()
+        assert all(work.block is None for work in compiler._waiting)
+    assert compiler.wait(60)
+    del unloved, blocks
+    gc.collect()
+    assert weights() is None
 
 
 def test_what_an_offloading_hook_runs_is_left_to_it(network, monkeypatch):
