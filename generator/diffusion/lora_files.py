@@ -10,6 +10,8 @@ from pathlib import Path
 
 from generator.progress import GenerationError
 
+from .folder import display_name
+
 USUAL_NAME = "pytorch_lora_weights.safetensors"
 """What diffusers calls the file in a LoRA's folder."""
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
@@ -46,7 +48,7 @@ class LoraFile:
     @property
     def name(self) -> str:
         """What to call it in a sentence: a folder's name where the file's own name says nothing."""
-        return self.path.parent.name if self.path.name == USUAL_NAME else self.path.name
+        return display_name(self.path.parent) if self.path.name == USUAL_NAME else self.path.name
 
 
 def look_into(place: str) -> LoraFile:
@@ -57,7 +59,8 @@ def look_into(place: str) -> LoraFile:
     matrices = {name: shape for name, shape in shapes.items() if _has(name, _DOWN) or _has(name, _UP)}
     state = path.stat()
     values = sum(math.prod(shape) for shape in matrices.values())
-    return LoraFile(path.resolve(), state.st_size, state.st_mtime_ns, values, _made_for(matrices))
+    # Not resolved: in the Hugging Face cache a file is a link to one whose name says nothing.
+    return LoraFile(path.absolute(), state.st_size, state.st_mtime_ns, values, _made_for(matrices))
 
 
 def _find(path: Path) -> Path:
@@ -68,7 +71,7 @@ def _find(path: Path) -> Path:
             "Choose a copy that ends in .safetensors, or convert it.",
         )
     if path.is_file():
-        if path.suffix.lower() == ".safetensors":
+        if path.suffix == ".safetensors":
             return path
         raise _not_a_lora(path, "its name does not end in .safetensors")
     if not path.is_dir():

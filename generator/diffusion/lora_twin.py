@@ -108,10 +108,11 @@ def merged(layer: Any, original: Tensor, device: torch.device) -> Tensor:
     base = layer.get_base_layer()
     kept = [(tensor, tensor.data) for tensor in layer.parameters()]
     try:
-        base.weight.data = original.to(device, torch.float32, copy=True)
+        # First there, then wide: the other way around twice as much would have to be carried.
+        base.weight.data = original.to(device).to(torch.float32, copy=True)
         for tensor, _ in kept:
             if tensor is not base.weight and tensor is not base.bias:
-                tensor.data = tensor.data.to(device, torch.float32)
+                tensor.data = tensor.data.to(device).float()
         layer.merge(adapter_names=[name for name in layer.active_adapters if name in layer.lora_A])
         return base.weight.data
     finally:

@@ -86,7 +86,7 @@ class Loras:
             live = self._weight(place)
             original = self._originals.of(*_named(place), live)
             self._changed.add(place)
-            live.copy_(merged(layer, original, device))
+            live.copy_(merged(layer, original, device).to(live.dtype))
 
     def _weight(self, place: Place) -> Tensor:
         part, name = place

@@ -53,6 +53,21 @@ def test_a_file_and_a_folder_are_both_found(good, tmp_path):
         look_into(str(tmp_path.parent))
 
 
+def test_one_in_the_cache_of_hugging_face_is_found_through_its_link(folders, good, tmp_path):
+    cache = tmp_path / "models--someone--moss"
+    (cache / "blobs").mkdir(parents=True)
+    shutil.copy(good, cache / "blobs" / "0a1b2c")
+    (cache / "snapshots" / "d3e4f5").mkdir(parents=True)
+    link = cache / "snapshots" / "d3e4f5" / good.name
+    try:
+        link.symlink_to(cache / "blobs" / "0a1b2c")
+    except OSError:
+        pytest.skip("links cannot be made here")
+    assert look_into(str(link)).name == look_into(str(link.parent)).name == "someone/moss"
+    model = diffusion.load(folders["sd1"], "fp32", "cpu", Recorder())
+    assert np.array_equal(make(model, Lora(str(link.parent))), make(model, Lora(str(good))))
+
+
 def test_the_family_is_told_from_the_shapes(good, tmp_path):
     for width, family in ((768, "Stable Diffusion 1.x"), (2048, "Stable Diffusion XL"), (5, "")):
         name = "unet.mid_block.attentions.0.transformer_blocks.0.attn2.to_k.lora"
