@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ class ModelFolder:
 
     ``weights`` has for each part with weights its files by variant: ``""`` for the plain ones, or ``fp16``.
     ``stored`` is the number format of the denoiser's plain weights, or else of its variant (``F16``, ``F32``).
+    ``classes`` names the class of each of these parts.
     """
 
     path: Path
@@ -35,6 +38,7 @@ class ModelFolder:
     components: tuple[str, ...]
     weights: Mapping[str, Mapping[str, tuple[Path, ...]]]
     stored: str
+    classes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -62,7 +66,8 @@ def read_folder(path: Path) -> ModelFolder:
         raise _broken(path, f"{INDEX} does not name a pipeline.", _COMPLETE)
     components = _components(path, index)
     weights = {name: _weights(path, name) for name in components if _has_weights(path / name, name)}
-    return ModelFolder(path, pipeline, tuple(components), weights, _stored(path, weights))
+    classes = {name: str(index[name][-1]) for name in weights}
+    return ModelFolder(path, pipeline, tuple(components), weights, _stored(path, weights), classes)
 
 
 def display_name(path: Path) -> str:
@@ -81,6 +86,19 @@ def tensor_names(files: tuple[Path, ...]) -> set[str]:
         with safe_open(file, framework="numpy") as tensors:
             names.update(tensors.keys())
     return names
+
+
+def values_stored(files: tuple[Path, ...]) -> Counter[str]:
+    """How many values there are in each number format (``F16``, ``F32``), by the headers of some safetensors files."""
+    from safetensors import safe_open
+
+    counted: Counter[str] = Counter()
+    for file in files:
+        with safe_open(file, framework="numpy") as tensors:
+            for name in tensors.keys():  # noqa: SIM118 - not a dictionary
+                piece = tensors.get_slice(name)
+                counted[piece.get_dtype()] += math.prod(piece.get_shape())
+    return counted
 
 
 def _check_layout(path: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Between pictures and latents: encoding, decoding, starting noise, and a cheap preview.
+"""Between pictures and latents: encoding, decoding and starting noise.
 
 Pictures are ``(H, W, 3)`` float32, sRGB-encoded, in [0, 1]; latents are ``(B, C, h, w)`` in the units that the
 denoiser works in, for every kind of autoencoder.
@@ -7,7 +7,6 @@ denoiser works in, for every kind of autoencoder.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,16 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from generator.material import FloatArray
-from generator.torus import wrap
 
 from .placing import runs_on
-
-PATCH = (
-    32  # pixels along each side of one plain colour: with Stable Diffusion's decoder most of it sees no other
-)
 
 Coder = Callable[[Tensor], Tensor]
 Way = Callable[[Coder, Tensor, tuple[int, int]], Tensor]
@@ -115,41 +108,6 @@ def in_float32(vae: Any) -> Iterator[None]:
         yield
     finally:
         vae.to(dtype)
-
-
-class LatentPreview:
-    """Small pictures from latents by the best linear map, fitted to the model's own decoder when first wanted.
-
-    One patchwork of plainly coloured latents is decoded (a tenth of the work of a 512-pixel picture), and the
-    colour of each of its places is regressed on the latent there. This needs no table of factors per family.
-    """
-
-    def __init__(self, vae: Any) -> None:
-        self._vae = vae
-        self._map: tuple[Tensor, Tensor] | None = None
-
-    def __call__(self, latents: Tensor) -> FloatArray:
-        """The first of ``latents`` ``(B, C, h, w)`` as an ``(h, w, 3)`` picture."""
-        if self._map is None:
-            self._map = self._fit(latents.shape[1])
-        weights, bias = self._map
-        pixels = torch.einsum("chw,cr->rhw", latents[0].float().cpu(), weights) + bias[:, None, None]
-        return to_picture(pixels.nan_to_num(0.0).clamp(0, 1))
-
-    def _fit(self, channels: int) -> tuple[Tensor, Tensor]:
-        side = math.ceil(2 * math.sqrt(channels + 1))  # four patches for each unknown
-        generator = torch.Generator("cpu").manual_seed(0)
-        patches = starting_noise(generator, (1, channels, side, side))
-        repeat = max(1, PATCH // pixels_per_latent(self._vae))
-        # In one picture, not one by one: the decoder's normalisation takes its measure from all of them.
-        latents = patches.repeat_interleave(repeat, -1).repeat_interleave(repeat, -2)
-        with torch.no_grad(), wrap(self._vae):
-            colours = F.adaptive_avg_pool2d(
-                decode(self._vae, latents), (latents.shape[-2], latents.shape[-1])
-            )
-        inputs = torch.cat([latents, torch.ones_like(latents[:, :1])], dim=1).flatten(2)[0].T
-        solution = torch.linalg.lstsq(inputs, colours.nan_to_num(0.5).flatten(2)[0].T).solution
-        return solution[:-1], solution[-1]
 
 
 def _normalisation(vae: Any, like: Tensor) -> tuple[Tensor | float, Tensor | float]:

@@ -12,26 +12,33 @@ import torch
 from diffusers.image_processor import VaeImageProcessor
 from diffusers.pipelines.auto_pipeline import AutoPipelineForImage2Image
 
+from generator.lifetime import STAYS
+from generator.shortage import is_out_of_memory
 from generator.torus import wrap
 from generator.torus.denoisers import is_exact, on_torus
 
 from . import families
+from .acceleration import Acceleration
 from .codec import Codec
 from .families import Family
 from .ladder import Measure, Phase, Plan
-from .latents import LatentPreview, channels
+from .latents import channels
+from .loras import Loras
+from .originals import Files, no_files
 from .placing import Offloading, one_by_one
+from .previews import Previews
 from .selfcheck import Laws
 from .slices import SlicedAttention
+from .words import Words
 
 
 class Loaded:
     """One reading of a model, in main memory until `place` puts it where ``plan`` says.
 
-    ``phase`` is what it is at, for whoever has to know where memory ran out.
+    ``phase`` is what it is at, for whoever has to know where memory ran out. ``files`` names the files of each part.
     """
 
-    def __init__(self, pipeline: Any, family: Family, plan: Plan) -> None:
+    def __init__(self, pipeline: Any, family: Family, plan: Plan, files: Files = no_files) -> None:
         self.pipeline = pipeline
         self.family = family
         self.plan = plan
@@ -39,8 +46,12 @@ class Loaded:
         self.scheduler = pipeline.scheduler
         self.denoiser = families.denoiser(pipeline, family)
         self.codec = Codec(pipeline.vae, plan.device)
-        self.preview = LatentPreview(pipeline.vae)
+        self.preview = Previews(pipeline.vae)
+        self.words = Words(lambda: getattr(getattr(self, "loras", None), "state", None))
+        self.words.remember(pipeline)
         self.laws = Laws(plan.device)
+        self.loras = Loras(pipeline, plan, files)
+        self.acceleration: Acceleration | None = None
         self._offloading: Offloading | None = None
 
     @cached_property
@@ -52,6 +63,7 @@ class Loaded:
         # Some do not look for latents of as many channels as their own autoencoder has.
         pipeline.image_processor = VaeImageProcessor(vae_latent_channels=channels(self.pipeline.vae))
         pipeline.set_progress_bar_config(disable=True)
+        self.words.remember(pipeline)
         return pipeline
 
     @property
@@ -68,30 +80,64 @@ class Loaded:
                 for part in (self.denoiser, self.pipeline.vae):
                     part.to(memory_format=torch.channels_last)
             self._offloading = Offloading(self.pipeline, self.denoiser, plan)
+            self._accelerate(plan)
+        elif plan.measures != self.plan.measures:
+            self._accelerate(plan)
         self.plan = plan
         self.codec.sparing = Measure.TILES in plan
+
+    def _accelerate(self, plan: Plan) -> None:
+        if self.acceleration is not None:
+            self.acceleration.drop()
+        # Transformers are rolled at every step, and what they are given changes with it.
+        if self.family is families.UNET:
+            decoder = getattr(self.pipeline.vae, "decoder", None)
+            self.acceleration = Acceleration(self.denoiser, decoder, plan, STAYS.is_set())
+            self.codec.running = self.acceleration.decoding
 
     def rest(self) -> None:
         """Send what was fetched for use back to main memory, where the plan keeps it there."""
         if self._offloading is not None:
             self._offloading.rest()
 
+    def let_go(self) -> None:
+        """Hold nothing any more; the object is of no use afterwards."""
+        if self.acceleration is not None:
+            self.acceleration.drop()
+        self.__dict__.clear()
+
     @contextmanager
     def on_torus(self, size: tuple[int, int], seed: int, x: bool, y: bool) -> Iterator[None]:
         """All that computes images of ``size``, periodic along the axes; a first time here is checked."""
         with ExitStack() as stack:
-            if Measure.SLICES in self.plan:
-                stack.enter_context(SlicedAttention())
+            stack.enter_context(self.codec_on_torus(x, y))
             if Measure.ONE_BY_ONE in self.plan:
                 stack.enter_context(one_by_one(self.denoiser))
             stack.callback(self.rest)
             if x or y:
                 rows, columns = families.latent_shape(self.pipeline, *size)[-2:]
                 stack.enter_context(on_torus([self.denoiser], (rows, columns), seed, x, y))
-                stack.enter_context(wrap(self.pipeline.vae, x, y))
                 self.laws.check_codec(self.codec, x, y)
                 self.rest()
                 if is_exact(self.denoiser):
                     side = families.stride(self.pipeline, self.family) // self.codec.factor
                     stack.enter_context(self.laws.watching(self.denoiser, side, self.plan.dtype, x, y))
+            if self.acceleration is not None and self.laws.knows_denoiser(self.plan.dtype, x, y):
+                stack.enter_context(self.acceleration.denoising(x, y, self.loras.state))
             yield
+
+    @contextmanager
+    def codec_on_torus(self, x: bool, y: bool) -> Iterator[None]:
+        """What encodes and decodes alone, periodic along the axes."""
+        with ExitStack() as stack:
+            if Measure.SLICES in self.plan:
+                stack.enter_context(SlicedAttention())
+            if x or y:
+                stack.enter_context(wrap(self.pipeline.vae, x, y))
+                stack.enter_context(self.preview.on_torus(x, y))
+            try:
+                yield
+            except Exception as error:
+                if self.acceleration is not None and is_out_of_memory(error):
+                    self.acceleration.drop()
+                raise

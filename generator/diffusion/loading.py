@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from generator.progress import GenerationError, Progress
@@ -10,6 +12,9 @@ from generator.progress import GenerationError, Progress
 from .folder import UNUSED, ModelFolder, tensor_names
 
 if TYPE_CHECKING:
+    import torch
+
+    from .ahead import Ahead
     from .families import Family
     from .ladder import Plan
     from .loaded import Loaded
@@ -25,6 +30,22 @@ class Reader:
 
     def __init__(self, folder: ModelFolder) -> None:
         self.folder = folder
+        self._ahead: Ahead | None = None
+        self._told: set[str] = set()
+
+    @property
+    def held(self) -> int:
+        """The bytes of main memory that `begin` has filled so far."""
+        return 0 if self._ahead is None else self._ahead.held
+
+    def begin(self, device: torch.device, dtype: torch.dtype) -> None:
+        """Start to bring the weights to ``device`` beside whatever comes next, where there is plenty of room.
+
+        `read` takes them from there if its plan turns out to be of the same mind.
+        """
+        from .casting import started
+
+        self._ahead = started(self.folder, device, dtype)
 
     def read(self, plan: Plan, progress: Progress) -> Loaded:
         """The model in main memory, in the number format of ``plan``, its denoiser in 8 bits where that says so.
@@ -32,8 +53,11 @@ class Reader:
         Raises `GenerationError` for a model that is damaged or of no use here, `CancelledError`, and whatever the
         libraries raise when memory runs out.
         """
+        from .casting import cast_parts
         from .failures import explained
         from .loaded import Loaded
+        from .previews import Previews
+        from .tiny_decoders import small_decoders
 
         progress.loading(f"Loading {self.folder.name}")
         with explained(
@@ -42,12 +66,43 @@ class Reader:
             "Copy or download the model again; its files may come from different models.",
             raw_shortage=True,
         ):
-            pipeline = _read_pipeline(self.folder, plan)
-            family = _check_family(self.folder, pipeline)
-            _check_complete(self.folder, pipeline, self.variant(plan))
+            self._begin_for(plan)
+            try:
+                pipeline = _read_pipeline(self.folder, plan)
+                family = _check_family(self.folder, pipeline)
+                _check_complete(self.folder, pipeline, self.variant(plan))
+                cast_parts(self.folder, pipeline, plan, self._ahead)
+            finally:
+                self._forget()
             pipeline.set_progress_bar_config(disable=True)
             _widen_decoder(pipeline, plan)
-        return Loaded(pipeline, family, plan)
+        loaded = Loaded(pipeline, family, plan, partial(self.folder.files, variant=self.variant(plan)))
+        decoders = small_decoders(self.folder.path, pipeline.vae, plan.dtype, self._notice_once(progress))
+        loaded.preview = Previews(pipeline.vae, decoders)
+        return loaded
+
+    def _begin_for(self, plan: Plan) -> None:
+        from .casting import suits
+        from .ladder import Measure
+
+        if self._ahead is not None and suits(self._ahead, plan):
+            return
+        self._forget()
+        if not plan.offloads and Measure.FP8 not in plan:
+            self.begin(plan.device, plan.dtype)
+
+    def _notice_once(self, progress: Progress) -> Callable[[str], None]:
+        def notice(message: str) -> None:
+            if message not in self._told:
+                self._told.add(message)
+                progress.notice(message)
+
+        return notice
+
+    def _forget(self) -> None:
+        if self._ahead is not None:
+            self._ahead.stop()
+        self._ahead = None
 
     def variant(self, plan: Plan) -> str | None:
         """Which of the folder's variants is read for ``plan``."""
@@ -57,6 +112,8 @@ class Reader:
 def _read_pipeline(folder: ModelFolder, plan: Plan) -> Any:
     import diffusers
     from diffusers.pipelines import auto_pipeline
+
+    from .casting import formats
 
     pipeline_class = getattr(diffusers, folder.pipeline, None)
     if pipeline_class is None:
@@ -76,7 +133,7 @@ def _read_pipeline(folder: ModelFolder, plan: Plan) -> Any:
             local_files_only=True,
             use_safetensors=True,
             variant=folder.variant(half),
-            **_in_format(plan.dtype),
+            **_in_format({"default": plan.dtype, **formats(folder, plan.dtype)}),
             **_narrow_denoiser(folder, plan),
             **{name: None for name in UNUSED if name in pipeline_class._optional_components},
         )
@@ -86,7 +143,7 @@ def _read_pipeline(folder: ModelFolder, plan: Plan) -> Any:
         raise _unsupported(folder, f"{folder.pipeline} does not make pictures from words") from error
 
 
-def _in_format(dtype: Any) -> dict[str, Any]:
+def _in_format(dtype: torch.dtype | dict[str, torch.dtype]) -> dict[str, Any]:
     import diffusers
     from packaging.version import Version
 

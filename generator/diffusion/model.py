@@ -19,7 +19,7 @@ from generator.resample import resize
 from generator.tileable import make_tileable
 from generator.torus.denoisers import is_exact
 
-from . import families, few_steps, repaint, sampling
+from . import families, few_steps, guidance, repaint, sampling
 from .attempts import Attempts
 from .batches import side_by_side
 from .estimate import Job
@@ -158,6 +158,8 @@ class DiffusionModel:
             progress.notice("This model does not take a negative prompt.")
         elif request.negative_prompt and not guided:
             progress.notice("Without guidance (a scale above 1) the negative prompt has no effect.")
+        if guided and request.guidance_end < 1 and not guidance.can_end(loaded.family):
+            progress.notice("The guidance of this model cannot end early; every step is guided.")
 
     def _pictures(
         self, request: Request, source: FloatArray | None, canvas: repaint.Canvas | None, progress: Progress
@@ -250,7 +252,7 @@ def _denoise(
 
 def _preview(loaded: Loaded, latents: Tensor) -> FloatArray:
     """What is being made: one small picture, or those of a batch side by side."""
-    return side_by_side([loaded.preview(each) for each in latents.split(1)])
+    return side_by_side(loaded.preview(latents))
 
 
 def _start(

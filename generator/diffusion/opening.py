@@ -12,6 +12,7 @@ from generator.importing import IMPORTING
 from generator.progress import Progress
 
 from .folder import display_name, read_folder
+from .loading import Reader
 
 if TYPE_CHECKING:
     from .model import DiffusionModel
@@ -29,11 +30,17 @@ def load_model(path: Path, precision: str, device_name: str, progress: Progress)
 
     wanted = choose_device(device_name)
     progress.loading("Starting diffusers")
+    reader = Reader(folder)
+    with IMPORTING:
+        # Before the threads part: one of them brings the weights while the other imports what computes with them.
+        from .casting import started as started
+        from .hardware import choose_dtype
+
+    reader.begin(wanted, choose_dtype(precision, wanted, folder.stored))
     import_libraries()
-    from .loading import Reader
     from .model import DiffusionModel
 
-    return DiffusionModel(Reader(folder), precision, wanted, progress)
+    return DiffusionModel(reader, precision, wanted, progress)
 
 
 def import_libraries() -> None:

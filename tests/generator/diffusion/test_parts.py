@@ -15,7 +15,8 @@ from torch.nn import functional as F
 
 from generator import diffusion
 from generator.diffusion import failures, hardware
-from generator.diffusion.latents import LatentPreview, decode, is_spoilt
+from generator.diffusion.latents import decode, is_spoilt
+from generator.diffusion.previews import Previews
 from generator.diffusion.prompts import dropped_words
 from generator.diffusion.schedulers import SCHEDULERS, instrument, make_scheduler
 from generator.progress import GenerationError
@@ -79,7 +80,7 @@ def test_a_perfect_denoiser_s_preview_is_the_finished_picture(name, prediction):
     generator = torch.Generator("cpu").manual_seed(0)
     clean, noise = torch.randn(2, 1, 4, 8, 8, generator=generator)
     estimates = []
-    instrument(scheduler, generator, noise, lambda denoised: estimates.append(denoised()))
+    instrument(scheduler, [generator], noise, lambda denoised: estimates.append(denoised()))
     scheduler.set_timesteps(8)
     first = scheduler.timesteps[:1]
     sample = scheduler.add_noise(clean, torch.zeros_like(clean), first)
@@ -94,7 +95,7 @@ def test_noise_is_drawn_in_float32_for_a_sampler_in_half_precision():
     for dtype in (torch.float32, torch.bfloat16):
         scheduler = make_scheduler(PNDMScheduler(**tiny_models.BETAS), "euler_a")
         generator = torch.Generator("cpu").manual_seed(3)
-        instrument(scheduler, generator, torch.zeros(1), lambda denoised: None)
+        instrument(scheduler, [generator], torch.zeros(1), lambda denoised: None)
         scheduler.set_timesteps(4)
         zeros = torch.zeros(1, 4, 8, 8, dtype=dtype)
         results.append(scheduler.step(zeros, scheduler.timesteps[0], zeros, return_dict=False)[0])
@@ -110,7 +111,7 @@ def test_a_preview_resembles_what_the_decoder_makes(settings):
     latents = F.interpolate(coarse, scale_factor=6, mode="bicubic")
     with torch.no_grad():
         truth = F.adaptive_avg_pool2d(decode(vae, latents), 24)[0].permute(1, 2, 0).numpy()
-    preview = LatentPreview(vae)(latents)
+    (preview,) = Previews(vae)(latents)
     assert preview.dtype == np.float32
     assert np.corrcoef(preview.ravel(), truth.ravel())[0, 1] > 0.4
 
@@ -118,7 +119,7 @@ def test_a_preview_resembles_what_the_decoder_makes(settings):
 def test_a_preview_is_fitted_once():
     vae, calls = tiny_models.vae(), []
     vae.decoder.register_forward_hook(lambda *_: calls.append(1))
-    preview = LatentPreview(vae)
+    preview = Previews(vae)
     for _ in range(3):
         preview(torch.randn(1, 4, 8, 8))
     assert len(calls) == 1
