@@ -17,7 +17,7 @@ import tiny_loras
 import torch
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 from recorder import Recorder, loaded
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from generator import diffusion, seams
@@ -126,6 +126,16 @@ def test_the_kohya_format_is_read_with_its_alphas_and_convolutions(model, files)
             missing.append(name)
     assert not missing
     assert len(changed(plain, now)) == sum(key.endswith(".alpha") for key in tensors)
+
+
+def test_words_are_read_anew_under_another_lora(model, files, tmp_path):
+    tensors = load_file(files["kohya"])
+    words = {name: tensor for name, tensor in tensors.items() if name.startswith("lora_te")}
+    save_file(words, tmp_path / "words.safetensors")
+    pictures = [make(model, Lora(str(tmp_path / "words.safetensors"), weight)) for weight in (0.0, 0.5, 1.0)]
+    assert not np.array_equal(pictures[0], pictures[1])
+    assert not np.array_equal(pictures[1], pictures[2])
+    assert np.array_equal(make(model), pictures[0])
 
 
 def test_several_add_up(model, files):
