@@ -127,7 +127,7 @@ def test_each_image_carries_the_recipe_that_makes_it_again(
         assert inside == image["dtex_recipe"]
         recipe = protocol.parse_recipe(inside)
         assert recipe.map == name
-        assert recipe.request == runtime.board.latest.request
+        assert recipe.request == runtime.board.latest.request.settled(25, 7.5), "nothing is left open in it"
         assert recipe.version == runtime.session.hello.version
 
 
