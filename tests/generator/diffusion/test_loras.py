@@ -22,6 +22,7 @@ from torch import Tensor
 
 from generator import diffusion, seams
 from generator.diffusion import attempts, hardware
+from generator.diffusion import loras as lora_module
 from generator.diffusion.ladder import Measure
 from generator.engine import Engine
 from generator.pixels import from_wire
@@ -345,3 +346,24 @@ def test_weights_in_eight_bits_take_loras_and_give_them_back(folders, files, mon
     assert loaded(model).loras._originals._copies == {}
     assert np.array_equal(make(model), picture)
     assert same_bits(weights(model), before)
+
+
+def test_memory_that_runs_out_while_a_lora_is_added_is_made_good(folders, files, monkeypatch):
+    lora, calls, merged = Lora(str(files["kohya"]), 0.6), [0], lora_module.merged
+    plain, expected = make(load(folders["sd1"])), make(load(folders["sd1"]), lora)
+
+    def exhausted(*arguments: Any) -> Tensor:
+        calls[0] += 1
+        if calls[0] == 40:
+            raise MemoryError
+        return merged(*arguments)
+
+    monkeypatch.setattr(lora_module, "merged", exhausted)
+    monkeypatch.setattr(hardware, "has_own_memory", lambda _device: True)
+    monkeypatch.setattr(hardware, "keeps_fp8", lambda _device: False)
+    model, progress = load(folders["sd1"]), Recorder()
+    assert np.array_equal(make(model, lora, progress=progress), expected)
+    assert progress.notices == [
+        "There was not enough memory at first; parts of the model waited in main memory."
+    ]
+    assert np.array_equal(make(model), plain)
