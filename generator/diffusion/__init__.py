@@ -40,9 +40,9 @@ def devices() -> list[dict[str, Any]]:
 
 def prepare() -> None:
     """Import what the first job with a diffusion model would wait for: diffusers and transformers, 4 to 7 seconds."""
-    from .opening import import_libraries
+    from .opening import import_more
 
-    import_libraries()
+    import_more()
 
 
 def load(folder: Path, precision: str, device: str, progress: Progress) -> DiffusionModel:

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from diffusers.image_processor import VaeImageProcessor
-from diffusers.pipelines.auto_pipeline import AutoPipelineForImage2Image
 
 from generator.lifetime import STAYS
 from generator.shortage import is_out_of_memory
@@ -59,6 +58,9 @@ class Loaded:
         """The pipeline for a start from latents; it shares every weight."""
         if families.task_of(self.pipeline) != "text" or not self.family.own_image_to_image:
             return self.pipeline
+        # Here, since it imports every pipeline that there is, and words alone need none of them.
+        from diffusers.pipelines.auto_pipeline import AutoPipelineForImage2Image
+
         pipeline = AutoPipelineForImage2Image.from_pipe(self.pipeline)
         # Some do not look for latents of as many channels as their own autoencoder has.
         pipeline.image_processor = VaeImageProcessor(vae_latent_channels=channels(self.pipeline.vae))

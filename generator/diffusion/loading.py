@@ -111,7 +111,6 @@ class Reader:
 
 def _read_pipeline(folder: ModelFolder, plan: Plan) -> Any:
     import diffusers
-    from diffusers.pipelines import auto_pipeline
 
     from .casting import formats
 
@@ -123,12 +122,9 @@ def _read_pipeline(folder: ModelFolder, plan: Plan) -> Any:
             "does not have.",
             f"Update diffusers, or choose another model. {FAMILIES}",
         )
-    # A refiner's folder wants an image to start from, an inpainting one a mask; all others start from words.
-    name = folder.pipeline
-    task = "Inpainting" if "Inpaint" in name else "Image2Image" if "Img2Img" in name else "Text2Image"
     half = plan.dtype.itemsize < 4
     try:
-        return getattr(auto_pipeline, f"AutoPipelineFor{task}").from_pretrained(
+        return _loader(folder.pipeline, pipeline_class).from_pretrained(
             str(folder.path),
             local_files_only=True,
             use_safetensors=True,
@@ -141,6 +137,20 @@ def _read_pipeline(folder: ModelFolder, plan: Plan) -> Any:
         if "can't find a pipeline" not in str(error):
             raise
         raise _unsupported(folder, f"{folder.pipeline} does not make pictures from words") from error
+
+
+def _loader(name: str, pipeline_class: Any) -> Any:
+    """What reads a folder of this pipeline: the pipeline itself where that makes pictures from words."""
+    from .families import TRANSFORMERS
+
+    if name in ("StableDiffusionPipeline", "StableDiffusionXLPipeline", *TRANSFORMERS):
+        return pipeline_class
+    # Only then, since it imports every pipeline that there is.
+    from diffusers.pipelines import auto_pipeline
+
+    # A refiner's folder wants an image to start from, an inpainting one a mask; all others start from words.
+    task = "Inpainting" if "Inpaint" in name else "Image2Image" if "Img2Img" in name else "Text2Image"
+    return getattr(auto_pipeline, f"AutoPipelineFor{task}")
 
 
 def _in_format(dtype: torch.dtype | dict[str, torch.dtype]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 from pathlib import Path
@@ -50,7 +51,16 @@ def import_libraries() -> None:
         _be_quiet()
         # diffusers imports a pipeline when it is named, and transformers' text encoders with it.
         importlib.import_module("diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion")
-        importlib.import_module("generator.diffusion.model")
+        for name in ("model", "casting", "previews", "tiny_decoders"):
+            importlib.import_module(f"generator.diffusion.{name}")
+
+
+def import_more() -> None:
+    """Import what only some jobs need, or diffusers in passing, for when there is time."""
+    import_libraries()
+    for name in ("diffusers.pipelines.auto_pipeline", "diffusers.guiders", "numpy.ma"):
+        with IMPORTING, contextlib.suppress(ModuleNotFoundError):
+            importlib.import_module(name)
 
 
 def _stay_offline() -> None:

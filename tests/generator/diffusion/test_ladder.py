@@ -274,6 +274,9 @@ def test_parts_that_wait_are_fetched_for_their_work_and_sent_back(
             moves.append(_name) or type(_hook).pre_forward(_hook, module, *a, **k)
         )
     make(model)
+    assert set(moves) == {"unet", "vae"}, "words that were read before are not read again"
+    moves.clear()
+    make(model, replace(REQUEST, prompt="oak planks"))
     order = [name for index, name in enumerate(moves) if index == 0 or moves[index - 1] != name]
     assert order in (
         ["text_encoder", "text_encoder_2", "unet", "vae"],
