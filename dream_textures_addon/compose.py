@@ -17,6 +17,9 @@ from .materials import MaterialOptions
 from .settings import MAX_SEED, DTEX_PG_settings
 from .wire import protocol
 
+_CHOSEN = {"steps": "num_inference_steps", "guidance": "guidance_scale", "guidance_end": "guidance_end"}
+"""The settings that are the model's own unless somebody says otherwise, and the request's fields for them."""
+
 
 class Wishes:
     """The panel's settings, with what a script gave to the operator in place of theirs."""
@@ -69,7 +72,7 @@ class Wishes:
         chosen["loras"] = tuple(
             protocol.Lora(bpy.path.abspath(lora.file), lora.weight) for lora in self._settings.loras
         )
-        for name, field in (("steps", "num_inference_steps"), ("guidance", "guidance_scale")):
+        for name, field in _CHOSEN.items():
             if self.given(name) or not self._settings.automatic:
                 chosen[field] = getattr(self, name)
         return chosen

@@ -215,6 +215,15 @@ class DTEX_PG_settings(bpy.types.PropertyGroup):
         max=100.0,
         soft_max=20.0,
     )
+    guidance_end: FloatProperty(
+        name="Guide Until",
+        description="The share of the steps that are guided. Each of the others takes about half the time and follows "
+        "the prompt less closely",
+        subtype="FACTOR",
+        default=1.0,
+        min=protocol.MIN_GUIDANCE_END,
+        max=1.0,
+    )
     scheduler: EnumProperty(
         name="Scheduler", description="How the steps are taken", items=SCHEDULER_ITEMS, default="default"
     )

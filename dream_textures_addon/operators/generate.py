@@ -50,6 +50,9 @@ class DTEX_OT_generate(bpy.types.Operator):
     )
     steps: IntProperty(name="Steps", default=25, min=1, max=protocol.MAX_STEPS, options=_ONCE)
     guidance: FloatProperty(name="Guidance", default=7.5, min=0.0, max=100.0, options=_ONCE)
+    guidance_end: FloatProperty(
+        name="Guide Until", default=1.0, min=protocol.MIN_GUIDANCE_END, max=1.0, options=_ONCE
+    )
     scheduler: EnumProperty(name="Scheduler", items=SCHEDULER_ITEMS, options=_ONCE)
     maps: EnumProperty(
         name="Maps", items=MAP_ITEMS, default=set(protocol.MAPS), options=_ONCE | {"ENUM_FLAG"}

@@ -42,6 +42,9 @@ class DTEX_OT_make_seamless(bpy.types.Operator):
     seed: IntProperty(name="Seed", min=0, max=MAX_SEED, options=_ONCE)
     steps: IntProperty(name="Steps", default=25, min=1, max=protocol.MAX_STEPS, options=_ONCE)
     guidance: FloatProperty(name="Guidance", default=7.5, min=0.0, max=100.0, options=_ONCE)
+    guidance_end: FloatProperty(
+        name="Guide Until", default=1.0, min=protocol.MIN_GUIDANCE_END, max=1.0, options=_ONCE
+    )
     store: EnumProperty(name="Images", items=STORE_ITEMS, options=_ONCE)
 
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -52,3 +52,4 @@ def _draw_steps(layout: bpy.types.UILayout, settings: DTEX_PG_settings, runtime:
         return
     layout.prop(settings, "steps")
     layout.prop(settings, "guidance")
+    layout.prop(settings, "guidance_end", slider=True)

@@ -32,6 +32,7 @@ _FIELDS = {
     "strength": "strength",
     "steps": "num_inference_steps",
     "guidance": "guidance_scale",
+    "guidance_end": "guidance_end",
     "scheduler": "scheduler",
     "precision": "precision",
     "device": "device",

@@ -235,6 +235,12 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
         metavar="G",
         help="how closely to follow the prompt (default: what the model was made for)",
     )
+    parser.add_argument(
+        "--guidance-end",
+        type=float,
+        metavar="SHARE",
+        help="guide this share of the steps, such as 0.6, and compute the others in half the time (default: 1)",
+    )
     parser.add_argument("--negative", metavar="TEXT", help="what to leave out")
     parser.add_argument(
         "--scheduler",

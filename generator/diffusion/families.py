@@ -22,6 +22,7 @@ class Family:
     names the setting for the guidance scale; ``negative`` whether a negative prompt can work at all; ``fixed`` are
     settings for every call. ``own_image_to_image`` is false where diffusers has no such pipeline: the text pipeline
     is then started on a noised source. ``cuts_between`` says how these pipelines count the steps of a strength.
+    Up to a guidance scale of ``nil`` a pass without words has no weight.
     """
 
     denoiser: str = "transformer"
@@ -32,6 +33,7 @@ class Family:
     own_image_to_image: bool = True
     cuts_between: bool = True
     float32_latents: bool = False
+    nil: float = 1.0
 
     @property
     def paired(self) -> bool:
@@ -45,7 +47,7 @@ TRANSFORMERS = {
     "StableDiffusion3Pipeline": Family(),
     "FluxPipeline": Family(packed=True, negative=False),
     "QwenImagePipeline": Family(packed=True, guidance="true_cfg_scale"),
-    "ZImagePipeline": Family(float32_latents=True),
+    "ZImagePipeline": Family(float32_latents=True, nil=0.0),
     "PixArtAlphaPipeline": Family(own_image_to_image=False, fixed=_NO_BINS),
     "PixArtSigmaPipeline": Family(own_image_to_image=False, fixed=_NO_BINS),
     "SanaPipeline": Family(own_image_to_image=False, fixed=_NO_BINS),
@@ -102,7 +104,7 @@ def takes_negative(pipeline: Any, family: Family) -> bool:
 
 def is_guided(pipeline: Any, family: Family, scale: float) -> bool:
     """Whether a step at this guidance scale takes two passes."""
-    return scale > 1 and takes_negative(pipeline, family)
+    return scale > family.nil and takes_negative(pipeline, family)
 
 
 def latent_shape(pipeline: Any, width: int, height: int) -> tuple[int, int, int, int]:

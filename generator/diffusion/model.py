@@ -157,7 +157,8 @@ class DiffusionModel:
         if request.negative_prompt and not families.takes_negative(loaded.pipeline, loaded.family):
             progress.notice("This model does not take a negative prompt.")
         elif request.negative_prompt and not guided:
-            progress.notice("Without guidance (a scale above 1) the negative prompt has no effect.")
+            nil = loaded.family.nil
+            progress.notice(f"Without guidance (a scale above {nil:g}) the negative prompt has no effect.")
         if guided and request.guidance_end < 1 and not guidance.can_end(loaded.family):
             progress.notice("The guidance of this model cannot end early; every step is guided.")
 

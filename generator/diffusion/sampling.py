@@ -13,7 +13,7 @@ from torch import Tensor
 
 from generator.protocol import Request
 
-from . import families
+from . import families, guidance
 from .failures import SpoiltError
 from .families import Family
 from .latents import starting_noise
@@ -114,6 +114,8 @@ def denoise(
         "output_type": "latent",
     }
     if families.is_guided(pipeline, family, request.guidance):
+        if request.guidance_end < 1 and guidance.can_end(family):
+            settings |= guidance.ending_after(pipeline, request.guidance_end)
         if family.guidance == "true_cfg_scale":
             settings["negative_prompt"] = request.negative_prompt or " "  # without one there is no guidance
         elif request.negative_prompt:

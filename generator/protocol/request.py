@@ -33,6 +33,7 @@ MAX_TEXT = 10_000
 MAX_RELIEF = 100.0
 MAX_LORAS = 8
 MAX_LORA_WEIGHT = 2.0
+MIN_GUIDANCE_END = 0.01
 
 FACTORS = (2, 4)
 """How many times as long the sides of an upscaled picture are."""
@@ -103,6 +104,8 @@ class Request:
     the generator settles both, and a ``scheduler`` that is empty where only one will do, as soon as the model is
     there, so that a recipe says them.
 
+    ``guidance_end`` in [0.01, 1] is the share of the steps that are guided; the others are computed in one pass.
+
     The task ``texture`` makes a material from words, ``maps`` one from a picture as it is, and ``tile`` makes the
     source itself tile along ``seamless``: one picture of the source's own size, called ``basecolor`` whatever it
     shows. There the default model means that the edges are joined without a model; any other draws the joint anew.
@@ -128,6 +131,7 @@ class Request:
     strength: float = 0.6
     num_inference_steps: int = 0
     guidance_scale: float | None = None
+    guidance_end: float = 1.0
     scheduler: str = ""
     loras: tuple[Lora, ...] = ()
     precision: str = "auto"
@@ -151,6 +155,8 @@ class Request:
         if self.guidance_scale is not None:
             guidance = _real("The guidance scale", self.guidance_scale, 0.0, 100.0)
             object.__setattr__(self, "guidance_scale", guidance)
+        end = _real("The end of the guidance", self.guidance_end, MIN_GUIDANCE_END, 1.0)
+        object.__setattr__(self, "guidance_end", end)
         object.__setattr__(self, "relief", _real("The relief", self.relief, 0.0, MAX_RELIEF))
         if not isinstance(self.maps, (tuple, list)):
             raise RequestError("The maps must be a list of names.")

@@ -79,7 +79,7 @@ def test_every_setting_can_be_reached(scene: bpy.types.Scene) -> None:
 
 def test_what_only_diffusion_uses_shows_only_there(scene: bpy.types.Scene) -> None:
     scene.dtex.automatic = False
-    only = {"automatic", "steps", "guidance", "scheduler", "model_folder"}
+    only = {"automatic", "steps", "guidance", "guidance_end", "scheduler", "model_folder"}
     assert not only & set(drawn().props)
     assert "dtex.add_lora" not in drawn().operators
     scene.dtex.model = "folder"
@@ -90,7 +90,7 @@ def test_steps_and_guidance_are_the_models_own_unless_one_says_otherwise(
     scene: bpy.types.Scene, runtime: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene.dtex.model, scene.dtex.model_folder = "folder", str(tmp_path / "sd-turbo")
-    assert not {"steps", "guidance"} & set(drawn().props)
+    assert not {"steps", "guidance", "guidance_end"} & set(drawn().props)
     assert "As the model was made for" in drawn().texts
     known = {
         "name": "stabilityai/sd-turbo",
@@ -127,17 +127,20 @@ def test_a_request_says_what_was_chosen_and_leaves_the_rest_to_the_model(scene: 
         return compose.compose_texture(bpy.context, compose.Wishes(scene.dtex, kind)).request
 
     scene.dtex.prompt, scene.dtex.steps, scene.dtex.guidance = "gravel", 30, 6.0
+    scene.dtex.guidance_end = 0.5
     scene.dtex.loras.add().file = "/loras/moss.safetensors"
     assert request().loras == (), "the built-in model takes none"
     scene.dtex.model, scene.dtex.model_folder = "folder", "/models/one"
     scene.dtex.loras[0].weight = 0.5
     left = request()
     assert (left.num_inference_steps, left.guidance_scale, left.scheduler) == (0, None, "")
+    assert left.guidance_end == 1.0
+    assert request(guidance_end=0.75).guidance_end == 0.75
     assert [(lora.file, lora.weight) for lora in left.loras] == [("/loras/moss.safetensors", 0.5)]
     assert (request(steps=3).num_inference_steps, request(steps=3).guidance_scale) == (3, None)
     scene.dtex.automatic, scene.dtex.scheduler = False, "euler_trailing"
     chosen = request()
-    assert (chosen.num_inference_steps, chosen.guidance_scale) == (30, 6.0)
+    assert (chosen.num_inference_steps, chosen.guidance_scale, chosen.guidance_end) == (30, 6.0, 0.5)
     assert chosen.scheduler == "euler_trailing"
     scene.dtex.loras.add()
     with pytest.raises(submodule("wire").protocol.RequestError, match="Choose the LoRA's file"):

@@ -255,6 +255,7 @@ def test_a_recipes_numbers_stay_with_its_own_model_and_loras(tmp_path: Path) -> 
     lora.write_bytes(b"")
     assert changed("--seed", 8)["num_inference_steps"] == 3
     assert changed("--steps", 0)["num_inference_steps"] == 25, "what the model was made for"
+    assert changed("--guidance-end", 0.6)["guidance_end"] == 0.6
     assert changed("--lora", lora)["num_inference_steps"] == 25
     assert changed("--lora", lora, "--steps", 4)["num_inference_steps"] == 4
 

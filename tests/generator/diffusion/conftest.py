@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,12 @@ def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What is learnt in one test shall not be known in another, nor to the user of this machine."""
     monkeypatch.setenv("DREAM_TEXTURES_STATE", str(tmp_path / "state"))
     return tmp_path / "state"
+
+
+@pytest.fixture
+def together(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Asks for batches of so many images, as a user may."""
+    return lambda count: monkeypatch.setenv("DREAM_TEXTURES_BATCH", str(count))
 
 
 @pytest.fixture(scope="session")

@@ -205,17 +205,17 @@ def save_refiner(folder: Path) -> Path:
     return folder
 
 
-def save_sdxl(folder: Path) -> Path:
+def save_sdxl(folder: Path, **overrides: object) -> Path:
     """An SDXL folder, with two text encoders. Returns ``folder``."""
     torch.manual_seed(4)
-    StableDiffusionXLPipeline(
-        vae=vae(scaling_factor=0.13025, force_upcast=True),
-        text_encoder=CLIPTextModel(_text_config()).eval(),
-        text_encoder_2=CLIPTextModelWithProjection(_text_config()).eval(),
-        tokenizer=tokenizer(folder / "tokenizer"),
-        tokenizer_2=tokenizer(folder / "tokenizer_2"),
-        unet=unet("sdxl"),
-        scheduler=EulerDiscreteScheduler(timestep_spacing="leading", steps_offset=1, **BETAS),
-        add_watermarker=False,
-    ).save_pretrained(folder)
+    parts = {
+        "vae": vae(scaling_factor=0.13025, force_upcast=True),
+        "text_encoder": CLIPTextModel(_text_config()).eval(),
+        "text_encoder_2": CLIPTextModelWithProjection(_text_config()).eval(),
+        "tokenizer": tokenizer(folder / "tokenizer"),
+        "tokenizer_2": tokenizer(folder / "tokenizer_2"),
+        "unet": unet("sdxl"),
+        "scheduler": EulerDiscreteScheduler(timestep_spacing="leading", steps_offset=1, **BETAS),
+    }
+    StableDiffusionXLPipeline(**{**parts, **overrides}, add_watermarker=False).save_pretrained(folder)
     return folder
