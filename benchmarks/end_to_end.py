@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import tempfile
 import time
@@ -20,12 +21,13 @@ from generator.diffusion import acceleration, families, sampling
 from generator.diffusion.compiling import COMPILER
 from generator.diffusion.ladder import Plan
 from generator.diffusion.loaded import Loaded
+from generator.diffusion.schedulers import make_scheduler
 from generator.lifetime import STAYS
 from generator.protocol import Request
 
 PROMPT = "mossy red brick wall"
 _ROUNDS = 3
-_HEAD = (
+HEAD = (
     "| model | images | steps | way | seconds | s an image | by plain |\n|---|---:|---:|---|---:|---:|---:|"
 )
 
@@ -39,39 +41,47 @@ class Clock(Protocol):
         ...
 
 
-def end_to_end(device: torch.device, dtype: torch.dtype, reduced: bool, clock: Clock) -> str:
-    """The table, as far as there is time: 20 and 30 steps, one image and eight."""
-    lines = [_HEAD]
-    print(_HEAD, flush=True)
+def end_to_end(
+    add: Callable[[str], None], device: torch.device, dtype: torch.dtype, reduced: bool, clock: Clock
+) -> None:
+    """Give ``add`` the table's rows, as far as there is time: 20 and 30 steps, one image and eight."""
     STAYS.set()  # measured is a program that has been running for a while
     for name, make, side in (("SD 1.5", _sd1, 512), ("SDXL", _sdxl, 1024)):
         if clock.left < 60:
-            lines.append(f"| {name} | | | no time was left | | | |")
+            add(f"| {name} | | | no time was left | | | |")
             continue
-        loaded = Loaded(make(device, dtype, reduced), families.UNET, Plan(device, dtype))
+        rival = make(device, dtype, reduced)
+        loaded = Loaded(copy.copy(rival), families.UNET, Plan(device, dtype))  # the same weights
         loaded.place(loaded.plan)
         side = 128 if reduced else side
         for count, steps in ((1, 20), (1, 30), (8, 20)):
             if clock.left < 60:
                 break
-            lines += _rows(loaded, name, side, count, 4 if reduced else steps, clock)
-        if loaded.acceleration is not None:
-            loaded.acceleration.drop()
-        del loaded
+            _rows(add, loaded, rival, name, side, count, 4 if reduced else steps, clock)
+        loaded.let_go()
+        del loaded, rival
         gc.collect()
         if device.type == "cuda":
             torch.cuda.empty_cache()
-    return "\n".join(lines)
 
 
-def _rows(loaded: Loaded, name: str, side: int, count: int, steps: int, clock: Clock) -> list[str]:
+def _rows(
+    add: Callable[[str], None],
+    loaded: Loaded,
+    rival: Any,
+    name: str,
+    side: int,
+    count: int,
+    steps: int,
+    clock: Clock,
+) -> None:
     request = Request(
         prompt=PROMPT, width=side, height=side, num_inference_steps=steps, guidance_scale=7.5, count=count,
         scheduler="dpmpp_2m",
     )  # fmt: skip
     ways: dict[str, Callable[[], None]] = {
-        "plain": lambda: _plain(loaded, request, "plain"),
-        "dream-textures' way": lambda: _plain(loaded, request, "dream-textures' way"),
+        "plain": lambda: _plain(rival, request, "plain"),
+        "dream-textures' way": lambda: _plain(rival, request, "dream-textures' way"),
         "ours": lambda: _ours(loaded, request),
     }
     seconds: dict[str, list[float]] = {way: [] for way in ways}
@@ -88,15 +98,10 @@ def _rows(loaded: Loaded, name: str, side: int, count: int, steps: int, clock: C
             _wait_for(loaded.plan.device)
             seconds[way].append(time.perf_counter() - started)
     best = {way: summed_up(taken, loaded.plan.device) for way, taken in seconds.items()}
-    lines = []
     for way, taken in best.items():
         share = taken / best["plain"]
         label = f"{way} ({_engine(loaded)})" if way == "ours" else way
-        lines.append(
-            f"| {name} | {count} | {steps} | {label} | {taken:.3f} | {taken / count:.3f} | {share:.3f} |"
-        )
-        print(lines[-1], flush=True)
-    return lines
+        add(f"| {name} | {count} | {steps} | {label} | {taken:.3f} | {taken / count:.3f} | {share:.3f} |")
 
 
 def _engine(loaded: Loaded) -> str:
@@ -117,18 +122,19 @@ def _ours(loaded: Loaded, request: Request) -> None:
             loaded.codec.decode(latents, (True, True), _Silent())
 
 
-def _plain(loaded: Loaded, request: Request, way: str) -> None:
+def _plain(pipeline: Any, request: Request, way: str) -> None:
     """The pipeline as anybody calls it, its convolutions changed or not; pixels come back to main memory."""
-    pipeline = loaded.pipeline
-    with WAYS[way](loaded.denoiser), WAYS[way](pipeline.vae):
-        for _ in range(1 if loaded.plan.device.type == "cuda" else request.count):
+    on_card = next(pipeline.unet.parameters()).device.type == "cuda"
+    pipeline.scheduler = make_scheduler(pipeline.scheduler, request.scheduler)
+    with WAYS[way](pipeline.unet), WAYS[way](pipeline.vae):
+        for _ in range(1 if on_card else request.count):  # a processor gains nothing by a batch
             pipeline(
                 request.prompt,
                 width=request.width,
                 height=request.height,
                 num_inference_steps=request.num_inference_steps,
                 guidance_scale=request.guidance_scale,
-                num_images_per_prompt=request.count if loaded.plan.device.type == "cuda" else 1,
+                num_images_per_prompt=request.count if on_card else 1,
                 output_type="np",
             )
 
@@ -211,7 +217,7 @@ def _text(
 
 def _tokenizer() -> Any:
     with tempfile.TemporaryDirectory() as folder:
-        return tokenizer(Path(folder))
+        return tokenizer(Path(folder) / "words")
 
 
 def _scheduler() -> Any:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How fast seamless diffusion is, for each way to make it seamless and each way to run it, in ten minutes.
 
-    python benchmarks/speed.py [--device cuda] [--minutes 9] [--reduced] [--results DIR]
+    python benchmarks/speed.py [--device cuda] [--minutes 9] [--reduced] [--only PART ...] [--results DIR]
 
 Needs torch, diffusers, transformers, accelerate and safetensors, and no file from anywhere: weights and inputs are
 random. A processor takes the same architectures at a reduced size; its own table at full size is
@@ -18,13 +18,14 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from end_to_end import end_to_end
+from end_to_end import HEAD, end_to_end
 from engines import Engine, Running, engines
 from floors import operations, rate, summed_up, timed
 from full_models import Case, kl_decoder, sdxl_unet, tiny_decoder, unet
@@ -36,6 +37,8 @@ from generator.torus.law import violation
 
 ROUNDS = 7
 _TURN = 0.25  # seconds that a turn should take on a card, so that its clock has time to settle
+_PARTS = ("calls", "images", "compiling")
+_ONE_CALL = "A guided step of a denoiser (both passes in one batch), or one decoding."
 _HEAD = (
     "| model | batch | way | engine | ms | by plain | floor ms | share of it | law's error | peak GB | |\n"
     "|---|---:|---|---|---:|---:|---:|---:|---:|---:|---|"
@@ -192,8 +195,43 @@ def compile_only(device: torch.device, reduced: bool) -> float:
     return time.perf_counter() - started
 
 
-def run(options: argparse.Namespace) -> str:
-    """Measure everything for which there is time, and give the whole page."""
+class Page:
+    """What has been found so far, kept on disk as it grows: a later part that fails takes nothing away."""
+
+    def __init__(self, about: list[str], results: Path | None, device: torch.device) -> None:
+        self._lines = ["# Speed", "", *about]
+        self._stem = None if results is None else results / named(device)
+        self.rows: list[Row] = []
+        print("\n".join(about), flush=True)
+
+    def add(self, *lines: str) -> None:
+        """Print some lines, and keep them."""
+        print("\n".join(lines), flush=True)
+        self._lines += lines
+        if self._stem is not None:
+            self._stem.parent.mkdir(parents=True, exist_ok=True)
+            self._stem.with_suffix(".md").write_text("\n".join(self._lines) + "\n", "utf-8")
+            self._stem.with_suffix(".json").write_text(json.dumps(self.rows, indent=1) + "\n", "utf-8")
+
+
+def calls(page: Page, device: torch.device, reduced: bool, peak_rate: float, clock: Clock) -> None:
+    """One call of each network, under every way and engine."""
+    page.add("", "## One call", "", _ONE_CALL, "", _HEAD)
+    compiler = Compiler()
+    for name, batch, make in cases(device, reduced):
+        if clock.left < 45:
+            page.add(f"| {name} | {batch} | no time was left | | | | | | | | |")
+            continue
+        found = measure(make(), batch, peak_rate, clock, compiler)
+        page.rows += found
+        page.add(*(told(row) for row in found))
+        _let_go()
+    if compiler.rejected:
+        page.add("", "Blocks that stayed as they are:", *(f"- {line}" for line in compiler.rejected))
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure everything for which there is time, the most wanted first."""
     device, clock = torch.device(options.device), Clock(options.minutes)
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = True
@@ -203,46 +241,21 @@ def run(options: argparse.Namespace) -> str:
     about = [*described(device), f"Matrices are multiplied at {peak_rate / 1e12:.2f} TFLOP/s here, measured."]
     if reduced:
         about.append("**Reduced models**: these times say that everything runs, and nothing about real ones.")
-    print("\n".join([*about, "", _HEAD]), flush=True)
-    compiler, rows = Compiler(), list[Row]()
-    for name, batch, make in cases(device, reduced):
-        if clock.left < 45:
-            print(f"(no time was left for {name} at batch {batch})", flush=True)
-            continue
-        found = measure(make(), batch, peak_rate, clock, compiler)
-        rows += found
-        print("\n".join(told(row) for row in found), flush=True)
+    page = Page(about, options.results, device)
+    if "calls" in options.only:
+        calls(page, device, reduced, peak_rate, clock)
+    if "images" in options.only:
+        page.add("", "## Whole images", "", HEAD)
+        try:
+            end_to_end(page.add, device, dtype, reduced, clock)
+        except Exception as error:
+            traceback.print_exc()
+            page.add("", f"Stopped: {type(error).__name__}: {error}")
         _let_go()
-    ends = end_to_end(device, dtype, reduced, clock)
-    _let_go()
-    taken = compile_times(device, reduced, clock) if clock.left > 60 else {}
-    compiled = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in taken.items()) or "no time was left"
-    page = [
-        *("\n".join(about).splitlines()),
-        "",
-        "## One call",
-        "",
-        "A guided step of a denoiser (both passes in one batch), or one decoding.",
-        "",
-        _HEAD,
-        *(told(row) for row in rows),
-        "",
-        "## Whole images",
-        "",
-        ends,
-        "",
-        "## Compiling the blocks of SD 1.5",
-        "",
-        compiled + ".",
-    ]
-    if compiler.rejected:
-        page += ["", "Blocks that stayed as they are:", *(f"- {line}" for line in compiler.rejected)]
-    if options.results:
-        options.results.mkdir(parents=True, exist_ok=True)
-        stem = options.results / named(device)
-        stem.with_suffix(".md").write_text("# Speed\n\n" + "\n".join(page) + "\n", "utf-8")
-        stem.with_suffix(".json").write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
-    return "\n".join(page)
+    if "compiling" in options.only:
+        taken = compile_times(device, reduced, clock) if clock.left > 60 else {}
+        told_times = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in taken.items())
+        page.add("", "## Compiling the blocks of SD 1.5", "", f"{told_times or 'no time was left'}.")
 
 
 def _forget_peak(device: torch.device) -> None:
@@ -267,6 +280,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--minutes", type=float, default=9.0, help="no measurement is begun after this")
     parser.add_argument("--reduced", action="store_true", help="small models, as on a processor")
+    parser.add_argument("--only", choices=_PARTS, nargs="+", default=_PARTS)
     parser.add_argument("--results", type=Path, metavar="DIR", help="where the page is kept")
     parser.add_argument("--compile-only", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -274,7 +288,7 @@ def main() -> None:
         print(compile_only(torch.device(options.device), options.reduced))
         sys.stdout.flush()
         os._exit(0)  # a compiler's own threads and processes need not be waited for
-    print("\n" + run(options).split("## Whole images", 1)[1])
+    run(options)
 
 
 if __name__ == "__main__":
