@@ -11,7 +11,7 @@ from .frames import Array, ProtocolError, read_frame, write_frame
 from .request import Request, RequestError
 from .strict import short
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 HEARTBEAT_SECONDS = 1.0
 """How often a generator says that it lives."""
 
