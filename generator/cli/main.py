@@ -227,7 +227,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
         help=f"a LoRA to lay over the model, as strongly as WEIGHT says (default: 1); up to {MAX_LORAS} times",
     )
     parser.add_argument(
-        "--steps", type=int, metavar="N", help="denoising steps (default: what the model was made for)"
+        "--steps", type=int, metavar="N", help="denoising steps (default, and 0: as the model was made for)"
     )
     parser.add_argument(
         "--guidance",

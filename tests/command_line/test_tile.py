@@ -144,7 +144,7 @@ def test_json_tells_of_each_image_under_its_path(tmp_path: Path, photo: Path) ->
         (["--model", "/nowhere"], "no model"),
         (["--model", "builtin:nothing"], "no built-in model"),
         (["--strength", "2"], "strength"),
-        (["--steps", "0"], "steps"),
+        (["--steps", "-1"], "steps"),
     ],
 )
 def test_what_makes_no_sense_is_one_sentence(
