@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +23,7 @@ from generator.diffusion.folder import read_folder
 from generator.diffusion.ladder import Measure, Plan
 from generator.diffusion.loading import Reader
 
+ROOT = Path(__file__).resolve().parents[3]
 CPU = torch.device("cpu")
 PARTS = ("unet", "vae", "text_encoder")
 FORMATS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -138,3 +141,37 @@ def test_names_from_older_releases_are_understood(half, tmp_path):
     }
     save_file(tensors, text, metadata={"format": "pt"})
     assert_as_stored(read(folder), half, torch.float32)
+
+
+def imported(folder: Path, before: str) -> set[str]:
+    """The libraries' modules that a first image imports after ``before`` was run, in a process of its own."""
+    program = (
+        "import os, sys; from pathlib import Path\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from recorder import Recorder; from generator import diffusion; from generator.protocol import Request\n"
+        f"{before}; known = set(sys.modules)\n"
+        f"model = diffusion.load(Path({str(folder)!r}), 'fp32', 'cpu', Recorder())\n"
+        "request = Request(prompt='moss', model='tiny', width=64, height=64, num_inference_steps=1, seed=1)\n"
+        "next(model.generate(request, None, Recorder()))\n"
+        "print(*sorted(set(sys.modules) - known))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return set(done.stdout.split())
+
+
+def test_a_first_image_imports_no_more_than_its_own_pipeline(half):
+    found = imported(half, "pass")
+    assert "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion" in found
+    assert "diffusers.pipelines.auto_pipeline" not in found
+
+
+def test_after_the_preparation_a_first_image_imports_next_to_nothing(half):
+    found = imported(half, "diffusion.devices(); diffusion.prepare()")
+    large = {
+        name for name in found if name.partition(".")[0] in ("torch", "transformers", "accelerate", "peft")
+    }
+    assert not large
+    # The schedulers that the model's own one can be replaced by.
+    assert {name for name in found if name.startswith("diffusers.") and ".schedul" not in name} == set()
