@@ -146,6 +146,25 @@ def test_what_is_chosen_by_hand_wins_and_is_remarked_on_once(places: Path, ordin
     assert notices(events).count("guidance of 7.5") == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [("schnell", (4, 0.0, "")), ("Z-Image-Turbo", (8, 0.0, "")), ("sd3.5-large-turbo", (4, 0.0, ""))],
+)
+def test_fast_transformers_run_as_they_were_made_for(places: Path, name: str, made: tuple) -> None:
+    import tiny_transformers
+
+    save = {
+        "schnell": lambda folder: tiny_transformers.save_flux(folder, guidance_embeds=False),
+        "Z-Image-Turbo": tiny_transformers.save_z_image,
+        "sd3.5-large-turbo": tiny_transformers.save_sd3,
+    }
+    events = run(replace(REQUEST, model=str(save[name](places / name)), negative_prompt=""))
+    assert isinstance(events[-1], Finished), events[-1]
+    (result,) = [event for event in events if isinstance(event, Result)]
+    assert numbers(result.recipe) == made
+    assert last_step(events) == (made[0], made[0])
+
+
 def test_a_joint_is_painted_with_what_the_model_was_made_for(consistent: Path) -> None:
     rows, columns = np.mgrid[0:64, 0:64]
     grey = 60 + 2 * columns + 20 * np.sin(rows / 5)
