@@ -73,7 +73,10 @@ class Acceleration:
 
     @contextmanager
     def denoising(self, *made: Any) -> Iterator[None]:
-        """While open, the denoiser is faster. ``made`` is what it is made of besides its weights, hashable."""
+        """While open, the denoiser is faster.
+
+        ``made`` is what it is made of besides its weights, hashable; the weights may change where they lie.
+        """
         with ExitStack() as stack:
             compiled = 0
             if self._denoiser is not None:

@@ -46,7 +46,7 @@ class Loaded:
         self.denoiser = families.denoiser(pipeline, family)
         self.codec = Codec(pipeline.vae, plan.device)
         self.preview = Previews(pipeline.vae)
-        self.words = Words(lambda: getattr(getattr(self, "loras", None), "state", None))
+        self.words = Words(lambda: self.loras.state)
         self.words.remember(pipeline)
         self.laws = Laws(plan.device)
         self.loras = Loras(pipeline, plan, files)
@@ -125,7 +125,7 @@ class Loaded:
                     side = families.stride(self.pipeline, self.family) // self.codec.factor
                     stack.enter_context(self.laws.watching(self.denoiser, side, self.plan.dtype, x, y))
             if self.acceleration is not None and self.laws.knows_denoiser(self.plan.dtype, x, y):
-                stack.enter_context(self.acceleration.denoising(x, y, self.loras.state))
+                stack.enter_context(self.acceleration.denoising(x, y))
             yield
 
     @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # for tiny_models and recorder
+sys.path.insert(0, str(Path(__file__).parent))  # for tiny_models and the like
 
 collect_ignore_glob = [] if find_spec("torch") and find_spec("diffusers") else ["test_*.py"]
 
@@ -53,3 +53,16 @@ def models(folders: dict[str, Path]) -> dict[str, Any]:
     from generator import diffusion
 
     return {name: diffusion.load(folder, "fp32", "cpu", Recorder()) for name, folder in folders.items()}
+
+
+@pytest.fixture
+def network(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A network of three blocks, taken for one that a compiler should know."""
+    import torch
+    from repeating import Network
+
+    from generator.diffusion import compiling
+
+    monkeypatch.setattr(compiling, "BLOCKS", ("Block",))
+    torch.manual_seed(0)
+    return Network().eval()
