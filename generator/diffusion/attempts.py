@@ -107,7 +107,7 @@ class Attempts:
         free = self._available(self._wanted)
         self._tried, self._too_many = [], 0
         plan = self._chosen(self._first(job), job)
-        while True:
+        while job.batch:
             phase: Phase | None = None
             try:
                 for picture in work(self._ready(plan, progress), index, plan.batch):
