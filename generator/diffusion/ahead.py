@@ -74,7 +74,8 @@ class Ahead:
                     self._done[name] = self._part(files)
             except Exception as error:
                 forget_frames(error)
-            self._ready[name].set()
+            finally:
+                self._ready[name].set()
 
     def _part(self, files: tuple[Path, ...]) -> Tensors:
         tensors: Tensors = {}
