@@ -44,6 +44,8 @@ from generator.shortage import forget_frames, is_out_of_memory, trim_heap
 from generator.tileable import tile
 
 PREVIEW_SIDE = 512
+PREVIEW_PAUSE = 0.1
+"""Seconds between previews at the least: nobody sees more, and a fast card would be busy with little else."""
 
 Emit = Callable[[Event], None]
 Keep = Callable[[int, Request, Material | Pixels | dict[str, Pixels], dict[str, Any]], None]
@@ -226,6 +228,7 @@ class _JobProgress:
         self.emit = emit
         self._cancelled = cancelled
         self._previews = previews
+        self._shown = float("-inf")
 
     def check(self) -> None:
         if self._cancelled():
@@ -244,8 +247,11 @@ class _JobProgress:
         together: int = 1,
     ) -> None:
         self.check()
-        picture = preview() if preview is not None and self._previews else None
+        due = self._previews and time.monotonic() - self._shown >= PREVIEW_PAUSE
+        picture = preview() if preview is not None and due else None
         shown = None if picture is None else _preview_array(picture)
+        if shown is not None:
+            self._shown = time.monotonic()
         self.emit(Step(self.job, index, step, steps, shown, together))
 
     def notice(self, message: str) -> None:

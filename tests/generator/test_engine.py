@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from generator import models
+from generator import engine, models
 from generator.engine import Engine, settle_axes
 from generator.pixels import flatten_alpha, from_wire, reference, to_wire
 from generator.progress import GenerationError
@@ -247,3 +248,21 @@ def test_too_little_memory_in_any_task_is_a_sentence_and_the_engine_goes_on(monk
     assert engine.loaded == "", "what might have filled the memory is not kept"
     engine.run("again", request, source, events.append)
     assert isinstance(events[-1], Finished)
+
+
+def test_previews_are_no_more_than_can_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A card makes a hundred steps a second; each is told of, and few are shown."""
+    now, events, asked = [0.0], list[Any](), list[float]()
+    monkeypatch.setattr(engine.time, "monotonic", lambda: now[0])
+    progress = engine._JobProgress("job", events.append, lambda: False, previews=True)
+
+    def preview() -> np.ndarray:
+        asked.append(now[0])
+        return np.zeros((8, 8, 3), np.float32)
+
+    for step in range(50):
+        now[0] = 0.01 * step
+        progress.step(0, step, 50, preview)
+    assert len(events) == 50
+    np.testing.assert_allclose(asked, [0.0, 0.1, 0.2, 0.3, 0.4], atol=0.011)
+    assert sum(event.preview is not None for event in events) == len(asked)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tiny_models
 
+from generator import engine
 from generator.engine import Engine
 from generator.pixels import from_wire, reference, to_wire
 from generator.protocol import MAPS, Cancelled, Event, Failed, Finished, Notice, Request, Result, Step
@@ -44,7 +45,8 @@ def program(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
 
 
-def test_words_become_every_map_and_they_tile(request_for: Request) -> None:
+def test_words_become_every_map_and_they_tile(request_for: Request, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "PREVIEW_PAUSE", 0.0)
     events = run(request_for, previews=True)
     assert isinstance(events[-1], Finished)
     results = [event for event in events if isinstance(event, Result)]
