@@ -70,7 +70,7 @@ class Wishes:
         if chosen["model"].startswith("builtin:"):
             return chosen
         chosen["loras"] = tuple(
-            protocol.Lora(bpy.path.abspath(lora.file), lora.weight) for lora in self._settings.loras
+            protocol.Lora(bpy.path.abspath(lora.file), round(lora.weight, 4)) for lora in self._settings.loras
         )
         for name, field in _CHOSEN.items():
             if self.given(name) or not self._settings.automatic:
@@ -113,6 +113,7 @@ def compose_texture(context: bpy.types.Context, wishes: Wishes) -> Order:
     if image is None and not prompt:
         # Before a seed is drawn and before any pixel is read.
         raise protocol.RequestError("Type what the texture should be, such as: mossy red brick wall.")
+    chosen = wishes.model_settings()  # nor for a model that is not there
     pixels, reference = (None, None) if image is None else read_source(image)
     width, height = wishes.pixels()
     request = protocol.Request(
@@ -127,7 +128,7 @@ def compose_texture(context: bpy.types.Context, wishes: Wishes) -> Order:
         maps_from=wishes.maps_from,
         source=reference,
         strength=wishes.strength,
-        **wishes.model_settings(),
+        **chosen,
     )
     return Order(request, pixels, _destination(context, wishes, _words(wishes.prompt, image)))
 

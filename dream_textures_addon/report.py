@@ -50,13 +50,18 @@ class Report:
 
 
 def request_without_names(request: protocol.Request) -> dict:
-    """The request as JSON, but for the name of its source and the folders that lead to its model."""
+    """The request as JSON, but for the name of its source and the folders that lead to its model and LoRAs."""
     plain = request.to_json()
     if plain["source"] is not None:
         plain["source"] = {**plain["source"], "name": ""}
     if not plain["model"].startswith("builtin:"):
-        plain["model"] = re.split(r"[\\/]", plain["model"].rstrip("\\/"))[-1]
+        plain["model"] = _last(plain["model"])
+    plain["loras"] = [{**lora, "file": _last(lora["file"])} for lora in plain["loras"]]
     return plain
+
+
+def _last(path: str) -> str:
+    return re.split(r"[\\/]", path.rstrip("\\/"))[-1]
 
 
 def without_names(text: str, names: Iterable[str] | None = None) -> str:

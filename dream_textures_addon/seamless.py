@@ -71,6 +71,7 @@ def compose(
         raise images.ImageError(
             f"“{image.name}” has more than {protocol.MAX_SIZE} pixels a side; scale it down first."
         )
+    chosen = wishes.model_settings() if use_model else {}  # before a seed is drawn
     pixels, reference = images.read_source(image, deep=True)
     if min(reference.width, reference.height) < protocol.MIN_SIZE:
         raise images.ImageError(f"“{image.name}” has less than {protocol.MIN_SIZE} pixels a side.")
@@ -86,7 +87,7 @@ def compose(
         maps=("basecolor",),
         source=reference,
         strength=wishes.strength,
-        **(wishes.model_settings() if use_model else {}),
+        **chosen,
     )
     notes = _losses(image, pixels)
     return Order(request, pixels, _destination(context, wishes, image, reference.sha256, notes, from_source))

@@ -85,6 +85,10 @@ STORE_ITEMS = [
 ]
 
 
+_RELATIVE = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
+"""For paths: Blender 4.2 takes those that begin with // without being told."""
+
+
 def is_picture(_settings: DTEX_PG_settings | None, image: bpy.types.Image) -> bool:
     return image.source in {"FILE", "GENERATED"} and image.type not in {"RENDER_RESULT", "COMPOSITING"}
 
@@ -93,7 +97,10 @@ class DTEX_PG_lora(bpy.types.PropertyGroup):
     """One LoRA that is laid over the model."""
 
     file: StringProperty(
-        name="LoRA", description="The file of a LoRA that fits the model: .safetensors", subtype="FILE_PATH"
+        name="LoRA",
+        description="The file of a LoRA that fits the model: .safetensors",
+        subtype="FILE_PATH",
+        options=_RELATIVE,
     )
     weight: FloatProperty(
         name="Weight",
@@ -187,12 +194,14 @@ class DTEX_PG_settings(bpy.types.PropertyGroup):
         name="Folder",
         description="The folder of a diffusers model: it holds model_index.json",
         subtype="DIR_PATH",
+        options=_RELATIVE,
     )
     loras: CollectionProperty(name="LoRAs", description="What is laid over the model", type=DTEX_PG_lora)
     upscaler: StringProperty(
         name="Upscaler",
         description="A model file that makes images larger (.safetensors, .pth); without one, what is built in",
         subtype="FILE_PATH",
+        options=_RELATIVE,
     )
     automatic: BoolProperty(
         name="Automatic",
@@ -280,15 +289,27 @@ class DTEX_PG_settings(bpy.types.PropertyGroup):
 _CLASSES = (DTEX_PG_lora, DTEX_PG_settings)
 
 
+@bpy.app.handlers.persistent
+def keep_numbers(*_arguments: object) -> None:
+    """Let files from before there was *Automatic* go on with the steps and the guidance that were chosen in them."""
+    for scene in bpy.data.scenes:
+        settings = scene.dtex  # type: ignore[attr-defined]
+        chosen = settings.is_property_set("steps") or settings.is_property_set("guidance")
+        if chosen and not settings.is_property_set("automatic"):
+            settings.automatic = False
+
+
 def register() -> None:
     """Add ``scene.dtex``."""
     for kind in _CLASSES:
         bpy.utils.register_class(kind)
     bpy.types.Scene.dtex = PointerProperty(type=DTEX_PG_settings)  # type: ignore[attr-defined]
+    bpy.app.handlers.load_post.append(keep_numbers)
 
 
 def unregister() -> None:
     """Take ``scene.dtex`` away; what is stored in files stays there."""
+    bpy.app.handlers.load_post.remove(keep_numbers)
     del bpy.types.Scene.dtex  # type: ignore[attr-defined]
     for kind in reversed(_CLASSES):
         bpy.utils.unregister_class(kind)

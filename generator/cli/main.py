@@ -286,6 +286,13 @@ def _size(text: str) -> tuple[int, int]:
 
 def _lora(text: str) -> Lora:
     """``FILE`` or ``FILE:WEIGHT``; a colon elsewhere, as after the letter of a drive, belongs to the file."""
+    try:
+        return _found_lora(text)
+    except (RequestError, OSError, RuntimeError) as error:  # such as a home folder that nobody has
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _found_lora(text: str) -> Lora:
     path, weight = Path(text).expanduser(), 1.0
     before, _, after = text.rpartition(":")
     if before and not path.exists():
@@ -297,10 +304,7 @@ def _lora(text: str) -> Lora:
                 raise argparse.ArgumentTypeError(f"{after!r} is not a weight such as 0.8") from error
     if not path.exists():
         raise argparse.ArgumentTypeError(f"there is no LoRA {path}")
-    try:
-        return Lora(str(path), weight)
-    except RequestError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+    return Lora(str(path.absolute()), weight)  # a recipe is followed from other folders too
 
 
 def _maps(text: str) -> tuple[str, ...]:

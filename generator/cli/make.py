@@ -63,7 +63,10 @@ def maps(options: argparse.Namespace) -> int:
 
 
 def _changed(recipe: Request, given: dict[str, Any]) -> Request:
-    """The recipe with what was given; steps, guidance and scheduler that another model had do not suit a new one."""
+    """The recipe with what was given; what belongs to the model that it had does not suit another one: LoRAs, steps,
+    guidance and scheduler."""
+    if given.get("model", recipe.model) != recipe.model:
+        given = {"loras": (), **given}
     request = replace(recipe, **given)
     if (request.model, request.loras) == (recipe.model, recipe.loras):
         return request

@@ -10,14 +10,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from generator.progress import GenerationError
 from generator.protocol import Lora, Request
 
 from . import names
 from .folder import INDEX, display_name
+from .lora_files import USUAL_NAME, find_file
 from .names import FewSteps, Named
 
 LCM = "latent consistency (LCM)"
@@ -84,8 +87,7 @@ _LISTENING = {
 _FLOW = {"StableDiffusion3Pipeline": 4, "FluxPipeline": 8, "QwenImagePipeline": 8, "ZImagePipeline": 8}
 """Pipelines that follow a flow, with the steps of their fast relatives; only the model's own scheduler serves there."""
 
-_USUAL_FILE = "pytorch_lora_weights.safetensors"
-_NAMELESS = (Path(_USUAL_FILE).stem, "diffusion_pytorch_model", "adapter_model", "lora", "model")
+_NAMELESS = (Path(USUAL_NAME).stem, "diffusion_pytorch_model", "adapter_model", "lora", "model")
 """What files are called whose folder has the name."""
 
 
@@ -203,7 +205,8 @@ def _named(named: Named) -> MadeFor:
 def _of_lora(file: Path) -> Named | None:
     """What a LoRA gives a model, by what its file says of itself, its name, and at last that of its folder."""
     if file.is_dir():
-        file = file / _USUAL_FILE
+        with suppress(GenerationError):  # laying it over the model reports it
+            file = find_file(file)
     told = [_told(file, key) for key in ("modelspec.title", "ss_output_name")]
     if file.stem in _NAMELESS:
         return names.in_lora((*told, _last(display_name(file.parent))))

@@ -99,7 +99,7 @@ class Graphs:
 
     @contextmanager
     def running(self, *made: Any) -> Iterator[None]:
-        """While open, the network's calls are replayed from their third time on.
+        """While open, the network's calls are replayed from their second time on.
 
         ``made`` is what the network is made of at present, hashable: recordings hold for nothing else.
         """

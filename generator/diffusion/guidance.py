@@ -16,6 +16,10 @@ _HALVES = ("prompt_embeds", "add_text_embeds", "add_time_ids", "mask", "masked_i
 """What these pipelines hold for both passes, first that for the one without words."""
 
 
+_ROUNDING = 1e-3
+"""Of a step: Blender's 0.6 is a little more than 0.6, and must not guide one step more for that."""
+
+
 def can_end(family: Family) -> bool:
     """Whether a run of this family can go on without guidance; other pipelines do not let go of it."""
     return family is UNET
@@ -29,7 +33,11 @@ def ending_after(pipeline: Any, share: float) -> dict[str, Any]:
         done = index + 1
         # Not between the evaluations of one step: a sampler of a higher order compares them.
         whole = done % running.scheduler.order == 0
-        if not running.do_classifier_free_guidance or not whole or done < share * running.num_timesteps:
+        if (
+            not running.do_classifier_free_guidance
+            or not whole
+            or done < share * running.num_timesteps - _ROUNDING
+        ):
             return {}
         running._guidance_scale = 1.0
         return {name: value.chunk(2)[1] for name, value in held.items()}

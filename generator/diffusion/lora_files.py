@@ -53,7 +53,7 @@ class LoraFile:
 
 def look_into(place: str) -> LoraFile:
     """The LoRA at ``place``: a ``.safetensors`` file, or a folder that holds one. Raises `GenerationError`."""
-    path = _find(Path(place).expanduser())
+    path = find_file(Path(place).expanduser())
     shapes = _shapes(path)
     _check_kind(path, shapes)
     matrices = {name: shape for name, shape in shapes.items() if _has(name, _DOWN) or _has(name, _UP)}
@@ -63,7 +63,8 @@ def look_into(place: str) -> LoraFile:
     return LoraFile(path.absolute(), state.st_size, state.st_mtime_ns, values, _made_for(matrices))
 
 
-def _find(path: Path) -> Path:
+def find_file(path: Path) -> Path:
+    """The file that ``path`` means, a LoRA or a folder with one. Raises `GenerationError`."""
     if path.suffix.lower() in _PICKLED and not path.is_dir():
         raise GenerationError(
             "lora_unsafe",
@@ -86,7 +87,7 @@ def _find(path: Path) -> Path:
     if len(files) == 1:
         return files[0]
     if any(file.suffix.lower() in _PICKLED for file in path.iterdir()):
-        return _find(next(file for file in sorted(path.iterdir()) if file.suffix.lower() in _PICKLED))
+        return find_file(next(file for file in sorted(path.iterdir()) if file.suffix.lower() in _PICKLED))
     raise _not_a_lora(path, "a folder must hold exactly one .safetensors file")
 
 

@@ -69,7 +69,7 @@ class Previews:
         latents = latents.float()
         float(latents.flatten()[0])  # waits for the step, so that it is not taken for the preview's work
         if self._ended is not None:
-            self._steps.append(time.monotonic() - self._ended)
+            self._steps.append(time.perf_counter() - self._ended)
         if self._map is None:
             self._fit(latents)
         pictures = None
@@ -78,7 +78,7 @@ class Previews:
             pictures = self._decoded(latents)
         if pictures is None:
             pictures = self._coloured(latents)
-        self._ended = time.monotonic()
+        self._ended = time.perf_counter()
         return pictures
 
     def _coloured(self, latents: Tensor) -> list[FloatArray]:
@@ -88,7 +88,7 @@ class Previews:
         return [to_picture(each) for each in pixels.nan_to_num(0.0).clamp(0, 1)]
 
     def _decoded(self, latents: Tensor) -> list[FloatArray] | None:
-        began = time.monotonic()
+        began = time.perf_counter()
         try:
             with torch.no_grad():
                 pixels = torch.cat([decode(self._decoder, each, _shrunk) for each in latents.split(1)])
@@ -97,7 +97,7 @@ class Previews:
             forget_frames(error)
             self._decoder = None
             return None
-        self._seconds = (time.monotonic() - began) / latents[:, 0].numel()
+        self._seconds = (time.perf_counter() - began) / latents[:, 0].numel()
         return [to_picture(each) for each in pixels.nan_to_num(0.0)]
 
     def _fit(self, latents: Tensor) -> None:
@@ -123,14 +123,14 @@ class Previews:
                 decoder.to(device)
                 with torch.no_grad(), wrap(decoder):
                     fit = _correlation(_colours(decoder, patchwork), colours)
-                    began = time.monotonic()
+                    began = time.perf_counter()
                     decode(decoder, patchwork)  # once more: the first time, devices prepare themselves
             except Exception as error:
                 forget_frames(error)
                 continue
             if fit >= best:
                 best, self._decoder = fit, decoder
-                self._seconds = (time.monotonic() - began) / patchwork[0, 0].numel()
+                self._seconds = (time.perf_counter() - began) / patchwork[0, 0].numel()
         self._found = []
 
 

@@ -47,9 +47,17 @@ def test_an_odd_list_of_models_harms_nothing(told: object) -> None:
     assert automatic([told, TURBO], "/models/sd-turbo", False) == TURBO["numbers"]
 
 
+def test_files_saved_before_mean_the_same_scheduler() -> None:
+    """Blender stores the number; those were the places in the list of the first version."""
+    first = (OWN, "euler", "euler_a", "dpmpp_2m_karras", "unipc", "ddim", "lcm")
+    numbers = {name: number for name, _, _, number in SCHEDULER_ITEMS}
+    assert [numbers[name] for name in first] == list(range(7))
+
+
 def test_the_panel_offers_every_scheduler_once() -> None:
-    names = [name for name, _, _ in SCHEDULER_ITEMS]
+    names = [name for name, *_ in SCHEDULER_ITEMS]
     assert names[0] == OWN
     assert sorted(names[1:]) == sorted(protocol.SCHEDULERS)
-    assert len({label for _, label, _ in SCHEDULER_ITEMS}) == len(names)
+    assert len({label for _, label, *_ in SCHEDULER_ITEMS}) == len(names)
+    assert len({number for *_, number in SCHEDULER_ITEMS}) == len(names)
     assert (requested(OWN), requested("lcm")) == ("", "lcm")

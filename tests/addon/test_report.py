@@ -51,9 +51,13 @@ def test_the_home_folder_is_a_tilde() -> None:
 
 def test_the_requests_files_lose_their_names() -> None:
     source = protocol.ImageRef("0" * 64, 8, 8, "mona_at_the_beach.jpg")
-    request = protocol.Request(prompt="sand", source=source, model="/mnt/clients/secret project/sdxl/")
+    loras = (protocol.Lora("/mnt/clients/secret project/rust.safetensors", 0.5),)
+    request = protocol.Request(
+        prompt="sand", source=source, model="/mnt/clients/secret project/sdxl/", loras=loras
+    )
     plain = request_without_names(request)
     assert plain["model"] == "sdxl"
+    assert plain["loras"] == [{"file": "rust.safetensors", "weight": 0.5}]
     assert plain["source"]["name"] == ""
     assert plain["prompt"] == "sand"
     assert "secret project" not in Report(["Blender 4.2"], request).text()

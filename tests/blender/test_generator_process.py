@@ -63,8 +63,11 @@ def test_the_report_says_what_is_needed_and_names_nobody(idle: Any, runtime: Any
     assert "secret" not in request
 
 
-def test_another_acceleration_is_what_the_next_generator_starts_with(idle: Any, runtime: Any) -> None:
+def test_another_acceleration_is_what_the_next_generator_starts_with(
+    idle: Any, runtime: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     variable = submodule("runtime_state").ACCELERATION
+    monkeypatch.delenv(variable, raising=False)
     try:
         assert "acceleration" in preferences_drawn().props
         preferences().acceleration = "off"

@@ -131,12 +131,12 @@ def test_a_request_says_what_was_chosen_and_leaves_the_rest_to_the_model(scene: 
     scene.dtex.loras.add().file = "/loras/moss.safetensors"
     assert request().loras == (), "the built-in model takes none"
     scene.dtex.model, scene.dtex.model_folder = "folder", "/models/one"
-    scene.dtex.loras[0].weight = 0.5
+    scene.dtex.loras[0].weight = 0.8
     left = request()
     assert (left.num_inference_steps, left.guidance_scale, left.scheduler) == (0, None, "")
     assert left.guidance_end == 1.0
     assert request(guidance_end=0.75).guidance_end == 0.75
-    assert [(lora.file, lora.weight) for lora in left.loras] == [("/loras/moss.safetensors", 0.5)]
+    assert [(lora.file, lora.weight) for lora in left.loras] == [("/loras/moss.safetensors", 0.8)]
     assert (request(steps=3).num_inference_steps, request(steps=3).guidance_scale) == (3, None)
     scene.dtex.automatic, scene.dtex.scheduler = False, "euler_trailing"
     chosen = request()
@@ -145,6 +145,36 @@ def test_a_request_says_what_was_chosen_and_leaves_the_rest_to_the_model(scene: 
     scene.dtex.loras.add()
     with pytest.raises(submodule("wire").protocol.RequestError, match="Choose the LoRA's file"):
         request()
+
+
+def test_a_request_that_is_refused_draws_no_seed(scene: bpy.types.Scene) -> None:
+    compose = submodule("compose")
+    scene.dtex.prompt, scene.dtex.seed, scene.dtex.model = "gravel", 7, "folder"
+    scene.dtex.random_seed = True
+    with pytest.raises(submodule("wire").protocol.RequestError, match="Choose the folder"):
+        compose.compose_texture(bpy.context, compose.Wishes(scene.dtex, None))
+    assert scene.dtex.seed == 7
+
+
+@pytest.mark.parametrize("operator", ["generate", "make_seamless"])
+def test_scripts_can_say_how_a_model_is_run(operator: str) -> None:
+    properties = getattr(bpy.ops.dtex, operator).get_rna_type().properties
+    assert {"model", "steps", "guidance", "guidance_end", "scheduler"} <= set(properties.keys())
+
+
+@pytest.mark.parametrize("number", ["steps", "guidance"])
+def test_a_file_from_before_keeps_the_numbers_that_were_chosen(scene: bpy.types.Scene, number: str) -> None:
+    keep = submodule("settings").keep_numbers
+    for name in ("automatic", "steps", "guidance"):
+        scene.dtex.property_unset(name)
+    keep()
+    assert scene.dtex.automatic, "nothing had been chosen"
+    setattr(scene.dtex, number, 9)
+    keep()
+    assert not scene.dtex.automatic
+    scene.dtex.automatic = True
+    keep()
+    assert scene.dtex.automatic, "a choice stays one"
 
 
 class _Given:

@@ -20,6 +20,8 @@ collect_ignore_glob = [] if find_spec("torch") and find_spec("diffusers") else [
 def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What is learnt in one test shall not be known in another, nor to the user of this machine."""
     monkeypatch.setenv("DREAM_TEXTURES_STATE", str(tmp_path / "state"))
+    for variable in ("DREAM_TEXTURES_ACCELERATION", "DREAM_TEXTURES_BATCH", "DREAM_TEXTURES_MODELS"):
+        monkeypatch.delenv(variable, raising=False)
     return tmp_path / "state"
 
 

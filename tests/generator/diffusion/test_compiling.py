@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -39,6 +40,7 @@ def through(
         return network(noise(1, 4, *side), 500.0)[0]
 
 
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles for a processor with g++")
 def test_blocks_are_compiled_beside_the_images_and_then_used(network, own_state):
     from torch._dynamo.utils import counters
 

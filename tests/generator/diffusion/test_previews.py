@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub.constants
 import numpy as np
 import pytest
 import tiny_models
@@ -136,6 +137,7 @@ def test_decoders_are_found_where_they_may_lie(tmp_path, monkeypatch, place):
     model.mkdir()
     shelf.mkdir()
     monkeypatch.setenv("DREAM_TEXTURES_MODELS", str(shelf))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "none"))
     tiny().save_pretrained(shelf / "any" if place == "among the models" else model / place)
     tiny(latent_channels=16).save_pretrained(model / "taesd3")
     tiny_models.vae().save_pretrained(model / "taesd-not")
@@ -147,8 +149,6 @@ def test_decoders_are_found_where_they_may_lie(tmp_path, monkeypatch, place):
 
 
 def test_a_decoder_in_the_hub_s_cache_is_found_by_its_name(tmp_path, monkeypatch):
-    import huggingface_hub.constants
-
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     repository = tmp_path / "models--madebyollin--taesd"
     tiny().save_pretrained(repository / "snapshots" / "0123abc")
