@@ -17,7 +17,7 @@ from full_models import kl_decoder, sdxl_unet, unet
 from start_folder import VOCABULARY, tokenizer
 from wrap_ways import WAYS
 
-from generator.diffusion import acceleration, families, sampling
+from generator.diffusion import families, sampling
 from generator.diffusion.compiling import COMPILER
 from generator.diffusion.ladder import Plan
 from generator.diffusion.loaded import Loaded
@@ -105,8 +105,15 @@ def _rows(
 
 
 def _engine(loaded: Loaded) -> str:
-    ways = acceleration.Ways(False, False) if loaded.acceleration is None else loaded.acceleration.ways
-    names = [name for name, used in (("graphs", ways.graphs), ("compiled", ways.compiled)) if used]
+    found = loaded.acceleration
+    if found is None:
+        return "eager"
+    replayed = found.graphs is not None and found.graphs.replayed > 0
+    names = [
+        name
+        for name, used in (("graphs", replayed), ("compiled", found.ways.compiled and COMPILER.done))
+        if used
+    ]
     return " and ".join(names) or "eager"
 
 
@@ -178,7 +185,7 @@ def _sdxl(device: torch.device, dtype: torch.dtype, reduced: bool) -> Any:
     return _finished(
         StableDiffusionXLPipeline(
             unet=sdxl_unet(64, 1, device, dtype, reduced).module,  # type: ignore[arg-type]
-            vae=kl_decoder(64, 1, device, dtype, reduced).module,  # type: ignore[arg-type]
+            vae=_narrow(kl_decoder(64, 1, device, dtype, reduced).module),  # type: ignore[arg-type]
             text_encoder=_text(64 if reduced else 768, 12, device, dtype, reduced),
             text_encoder_2=_text(64 if reduced else 1280, 32, device, dtype, reduced, projection=True),
             tokenizer=words,
@@ -187,6 +194,12 @@ def _sdxl(device: torch.device, dtype: torch.dtype, reduced: bool) -> Any:
             add_watermarker=False,
         )
     )
+
+
+def _narrow(vae: Any) -> Any:
+    """For all ways alike: a decoder that need not be made wider for every picture, as the mended ones for SDXL."""
+    vae.register_to_config(force_upcast=False)
+    return vae
 
 
 def _finished(pipeline: Any) -> Any:

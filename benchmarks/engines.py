@@ -39,7 +39,9 @@ class Running:
             yield
 
     def drop(self) -> None:
-        """Give the recordings' memory back."""
+        """Give the recordings' memory back, and let nothing more be compiled."""
+        if self._blocks is not None:
+            self._blocks.drop()
         if self._graphs is not None:
             self._graphs.drop()
 

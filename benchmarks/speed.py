@@ -33,6 +33,7 @@ from machine import described, named
 from wrap_ways import WAYS
 
 from generator.diffusion.compiling import VARIABLES, Compiler
+from generator.shortage import is_out_of_memory
 from generator.torus.law import violation
 
 ROUNDS = 7
@@ -87,21 +88,33 @@ def measure(case: Case, batch: int, peak_rate: float, clock: Clock, compiler: Co
                         call()
                     if not compiler.wait(max(1.0, clock.left - 60)):
                         failed[variant] = "compiling took too long"
+                        runs[variant].drop()
                         continue
+                with torch.no_grad():
+                    call()  # ways to convolve are tried for each size, whoever comes first
                 _forget_peak(device)
                 with runs[variant].turn():
-                    for _ in range(4):  # as it is, recorded, and replayed
+                    for _ in range(5):  # as it is, measured, recorded, and replayed
                         call()
                     peaks[variant] = _peak(device)
                     errors[variant] = violation(
                         partial(case.call, case.module), case.image, shift, case.factor
                     )
-        except torch.OutOfMemoryError:
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
             failed[variant] = "not enough memory"
+            runs[variant].drop()
             _let_go()
     usable = [variant for variant in wanted if variant not in failed]
-    with WAYS["plain"](case.module), torch.no_grad():
-        repeats = max(1, round(_TURN / timed(call, device, 1))) if device.type == "cuda" else 1
+    repeats = 1
+    for variant in usable:
+        # What has been compiled since is another network for a recording.
+        with WAYS[variant[0]](case.module), runs[variant].turn():
+            for _ in range(4):
+                call()
+            if device.type == "cuda" and variant == usable[0]:
+                repeats = max(1, round(_TURN / timed(call, device, 1)))
     for _ in range(ROUNDS):
         for variant in usable:
             with WAYS[variant[0]](case.module), runs[variant].turn():
@@ -169,14 +182,17 @@ def compile_times(device: torch.device, reduced: bool, clock: Clock) -> dict[str
         for name in ("cold", "cached"):
             command = [sys.executable, __file__, "--device", str(device), "--compile-only"]
             places = {variable: str(Path(folder) / variable) for variable in VARIABLES}
-            done = subprocess.run(
-                [*command, *(["--reduced"] if reduced else [])],
-                env={**os.environ, **places},
-                capture_output=True,
-                text=True,
-                timeout=max(60.0, clock.left),
-                check=False,
-            )
+            try:
+                done = subprocess.run(
+                    [*command, *(["--reduced"] if reduced else [])],
+                    env={**os.environ, **places},
+                    capture_output=True,
+                    text=True,
+                    timeout=max(60.0, clock.left),
+                    check=False,
+                )
+            except subprocess.TimeoutExpired:
+                break
             if done.returncode:
                 print(done.stderr[-2000:], file=sys.stderr)
                 break

@@ -63,8 +63,8 @@ class Acceleration:
         self.graphs: Graphs | None = None
         self._denoiser = self._decoder = None
         if self.ways.graphs:
-            # Convolutions are timed once for each size, and the fastest kept.
-            torch.backends.cudnn.benchmark = True
+            # Convolutions are timed once for each size, and the fastest kept. On AMD that search takes minutes.
+            torch.backends.cudnn.benchmark = torch.version.hip is None
             self.graphs = Graphs(denoiser, CudaRecorder(plan.device), COMPILER.busy)
         if self.ways.compiled:
             keep_compiled()
@@ -95,7 +95,7 @@ class Acceleration:
             yield
 
     def drop(self) -> bool:
-        """Give back the memory that being faster takes, for good; whether there was any."""
+        """Give back the memory that being faster takes; whether there was any."""
         for blocks in (self._denoiser, self._decoder):
             if blocks is not None:
                 blocks.drop()

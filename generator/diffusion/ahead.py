@@ -17,6 +17,9 @@ from torch import Tensor
 
 from generator.shortage import forget_frames
 
+PATIENCE = 300.0
+"""Seconds to wait for a part that a slow drive brings; it is then read in the plain way."""
+
 Tensors = dict[str, Tensor]
 
 
@@ -57,14 +60,14 @@ class Ahead:
 
         None at all where that went wrong: whoever then reads them in the plain way will see what it was.
         """
-        if name in self._ready:
-            self._ready[name].wait()
+        if name in self._ready and not self._ready[name].wait(PATIENCE):
+            return {}
         return self._done.pop(name, {})
 
     def stop(self) -> None:
         """Let go of all that was not taken. Waits for the weight under way."""
         self._stopped = True
-        self._thread.join()
+        self._thread.join(PATIENCE)
         self._done.clear()
 
     def _bring(self) -> None:

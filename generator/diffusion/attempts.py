@@ -126,6 +126,9 @@ class Attempts:
                 phase = self._loaded.phase if self._loaded is not None else "read"
                 forget_frames(error)
             plan = replace(plan, batch=min(plan.batch, job.batch))
+            if phase is not None and self._loaded is not None and self._loaded.give_way():
+                release_memory()
+                continue  # without what only made it faster, the same may do
             plan = (
                 self._wider(plan, job, progress) if phase is None else self._lower(plan, phase, job, progress)
             )

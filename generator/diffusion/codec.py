@@ -36,6 +36,9 @@ class Codec:
         self.running: Callable[[], AbstractContextManager[None]] = nullcontext
         """Opened around all decoding: what makes the decoder faster."""
 
+        self.give_way: Callable[[], bool] = lambda: False
+        """Asked for memory first; whether that gave any."""
+
     def encode(self, picture: FloatArray, axes: Axes, progress: Progress) -> Tensor:
         """The latents ``(1, C, h, w)`` of a picture ``(H, W, 3)``, float32; again in float32 where they overflow."""
 
@@ -82,7 +85,10 @@ class Codec:
                 if not is_out_of_memory(error) or tiles == smallest or max(rows, columns) <= smallest.side:
                     raise
                 forget_frames(error)
+            gave = self.give_way()
             release_memory()
+            if gave:
+                continue
             self.sparing = True
             tiles = small if tiles is None or tiles.side > small.side else smallest
 

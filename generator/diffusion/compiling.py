@@ -143,6 +143,9 @@ class Compiler:
                 with self.busy:
                     self._fresh[work.key] = self._compiled(block, work.args, work.kwargs)
             except Exception as error:
+                if is_out_of_memory(error):
+                    with self._lock:
+                        self._known.discard(work.key)  # another time there may be room
                 self._complain(block, error)
         with self._lock:
             if not self._waiting and self._fresh:
@@ -165,7 +168,9 @@ class Compiler:
         args, kwargs = (with_tensors(given, draw) for given in (args, kwargs))
         # Sides that happen to be equal must not be taken to be always so.
         with torch.no_grad(), shapes.patch(use_duck_shape=False):  # pyright: ignore[reportAttributeAccessIssue]
-            expected, made = plain(block, *args, **kwargs), function(block, *args, **kwargs)
+            # One right after the other: while it was compiled, a LoRA may have come into the weights.
+            function(block, *args, **kwargs)
+            made, expected = function(block, *args, **kwargs), plain(block, *args, **kwargs)
         for ours, theirs in zip(tensors(made), tensors(expected), strict=True):
             error = float((ours - theirs).abs().max() / theirs.abs().max().clamp_min(1e-6))
             if not error <= TOLERANCES.get(theirs.dtype, 1e-3):
@@ -183,7 +188,9 @@ class Blocks:
     def __init__(self, network: nn.Module, compiler: Compiler) -> None:
         self._compiler = compiler
         names = (*BLOCKS, *(getattr(network, "_repeated_blocks", None) or ()))
-        self._blocks = list(_outermost(network, names))
+        found = _outermost(network, names)
+        self._blocks = [block for block in found if next(block.parameters(), None) is not None]
+        self._numbers: dict[tuple, int] = {}
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -206,9 +213,18 @@ class Blocks:
         """Hold nothing of the network in the compiler's hands."""
         self._compiler.forget(self)
 
+    def _number(self, block: nn.Module) -> int:
+        """As `Compiler.number`; looked up by what can change about a block while its network is held."""
+        weight = next(block.parameters())
+        classes = tuple(map(type, block.modules()))
+        key = (id(block), classes, weight.dtype, weight.device, weight.stride())
+        if key not in self._numbers:
+            self._numbers[key] = self._compiler.number(build(block))
+        return self._numbers[key]
+
     def _sending(self, block: nn.Module, ready: dict[Key, Plain]) -> Plain:
         plain, device = type(block).forward, _device(block)
-        made = self._compiler.number(build(block))
+        made = self._number(block)
 
         def forward(*args: Any, **kwargs: Any) -> Any:
             try:
@@ -219,6 +235,8 @@ class Blocks:
                 return plain(block, *args, **kwargs)
             function = ready.get(key)
             if function is not None:
+                if _is_tracing():
+                    return plain(block, *args, **kwargs)
                 try:
                     return function(block, *args, **kwargs)
                 except Exception as error:
@@ -247,6 +265,11 @@ def _allow_variants() -> None:
     config = torch._dynamo.config
     config.recompile_limit = max(config.recompile_limit, _MOST_VARIANTS)
     config.accumulated_recompile_limit = max(config.accumulated_recompile_limit, 4 * _MOST_VARIANTS)
+
+
+def _is_tracing() -> bool:
+    """Whether a thread traces at the moment: some releases of torch then refuse compiled code in every thread."""
+    return bool(getattr(torch.fx._symbolic_trace, "_is_fx_tracing_flag", False))
 
 
 def _device(block: nn.Module) -> torch.device:

@@ -9,6 +9,9 @@ from pathlib import Path, PurePosixPath
 import psutil
 import torch
 
+RECORDED: dict[torch.device, int] = {}
+"""Bytes that torch has reserved on a device for recorded work alone: nothing else can have them."""
+
 _CGROUPS = Path("/sys/fs/cgroup")
 _MEMBERSHIP = Path("/proc/self/cgroup")
 
@@ -21,7 +24,7 @@ def available(device: torch.device) -> int | None:
     if device.type == "cpu":
         return main_memory()
     if device.type == "cuda":
-        ours = torch.cuda.memory_reserved(device)
+        ours = torch.cuda.memory_reserved(device) - RECORDED.get(device, 0)
         return torch.cuda.mem_get_info(device)[0] + ours
     if device.type == "mps":
         # One memory for both: no more than Metal recommends, and no more than the system has free.

@@ -23,6 +23,7 @@ from generator.shortage import is_out_of_memory
 from generator.torus.borders import kept_places
 
 from .calls import UnknownValueError, described, tensors, with_tensors
+from .free_memory import RECORDED
 
 MOST = 4
 """Recordings kept; each holds the memory of one call. Guided or not, at two sizes."""
@@ -41,6 +42,10 @@ class Recorder(Protocol):
         """What ``call`` gives; `room` goes by what it took."""
         ...
 
+    def forget(self) -> None:
+        """Whatever was recorded is not replayed any more, and its memory is free."""
+        ...
+
     def record(self, call: Callable[[], Any]) -> tuple[Any, Callable[[], None]]:
         """What ``call`` gives, and what does the same work once more, from the same inputs into the same outputs.
 
@@ -55,12 +60,15 @@ class CudaRecorder:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._peak = 0
+        self._stream: Any = None
+        self._pool: Any = None
 
     def room(self) -> bool:
-        """Twice what the call took beyond the weights, for it is held twice while others work as well."""
+        """Twice what the call took beyond the weights: recordings hold it once, and whatever comes next wants some."""
         free, _ = torch.cuda.mem_get_info(self._device)
         unused = torch.cuda.memory_reserved(self._device) - torch.cuda.memory_allocated(self._device)
-        return free + unused > 3 * self._peak + (1 << 30)
+        unused -= RECORDED.get(self._device, 0)
+        return free + unused > 2 * self._peak + (1 << 30)
 
     def measured(self, call: Callable[[], Any]) -> Any:
         """The peak of its memory is looked at."""
@@ -73,9 +81,31 @@ class CudaRecorder:
     def record(self, call: Callable[[], Any]) -> tuple[Any, Callable[[], None]]:
         """As a CUDA graph. Other threads may go on using the device meanwhile."""
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.device(self._device), torch.cuda.graph(graph, capture_error_mode="thread_local"):
-            made = call()
+        with torch.cuda.device(self._device):
+            # Torch's own stream for this belongs to whichever card was recorded first.
+            self._stream = self._stream or torch.cuda.Stream(self._device)
+            # One memory for all: every answer is copied before anything else is replayed.
+            self._pool = self._pool or torch.cuda.graph_pool_handle()
+            torch.cuda.empty_cache()
+            before = torch.cuda.memory_reserved(self._device)
+            graphed = torch.cuda.graph(
+                graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"
+            )
+            try:
+                # The outer one takes this thread off the stream also where a recording breaks off.
+                with torch.cuda.stream(self._stream), graphed:
+                    made = call()
+            except BaseException:
+                torch.cuda.synchronize(self._device)
+                raise
+            taken = torch.cuda.memory_reserved(self._device) - before
+        RECORDED[self._device] = RECORDED.get(self._device, 0) + max(0, taken)
         return made, graph.replay
+
+    def forget(self) -> None:
+        """Nothing recorded here is replayed any more."""
+        self._pool = None
+        RECORDED.pop(self._device, None)
 
 
 @dataclass
@@ -93,13 +123,13 @@ class Graphs:
         self._network = network
         self._recorder = recorder
         self._busy = busy
-        self._recordings: OrderedDict[Any, _Recording | None] = OrderedDict()
+        self._recordings: OrderedDict[Any, _Recording | int] = OrderedDict()  # or how often it was seen
         self.given_up = False
         self.replayed = 0
 
     @contextmanager
     def running(self, *made: Any) -> Iterator[None]:
-        """While open, the network's calls are replayed from their second time on.
+        """While open, the network's calls are replayed from their third time on.
 
         ``made`` is what the network is made of at present, hashable: recordings hold for nothing else.
         """
@@ -116,10 +146,11 @@ class Graphs:
             self._network.__dict__.pop("forward", None)
 
     def drop(self) -> bool:
-        """Give the recordings' memory back, for good; whether there was any."""
-        held = any(self._recordings.values())
-        self.given_up = True
+        """Give the recordings' memory back; whether there was any."""
+        held = any(isinstance(kept, _Recording) for kept in self._recordings.values())
         self._recordings.clear()
+        if held:
+            self._recorder.forget()
         return held
 
     def _call(self, plain: Callable[..., Any], made: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -130,13 +161,15 @@ class Graphs:
             key = (made, described(args), described(kwargs))
         except UnknownValueError:
             return plain(*args, **kwargs)
-        if key not in self._recordings:
-            # A first time as it is: libraries choose their ways and take what memory they need.
-            answer = self._recorder.measured(lambda: plain(*args, **kwargs))
-            self._keep(key, None)
-            return answer
-        recording = self._recordings[key]
-        if recording is None:
+        recording = self._recordings.get(key, 0)
+        if recording == 0:
+            # A first time as it is: libraries try their ways, and take what memory that needs.
+            self._keep(key, 1)
+            return plain(*args, **kwargs)
+        if recording == 1:
+            self._keep(key, 2)
+            return self._recorder.measured(lambda: plain(*args, **kwargs))
+        if not isinstance(recording, _Recording):
             recording = self._recorded(key, plain, args, kwargs)
             if recording is None:
                 return plain(*args, **kwargs)
@@ -163,20 +196,21 @@ class Graphs:
             ours = with_tensors((args, kwargs), own)
             outputs, replay = self._recorder.record(lambda: plain(*ours[0], **ours[1]))
             described(outputs)
+            recording = _Recording(inputs, outputs, replay, kept_places())
         except Exception as error:
-            # Speed is all that is lost; where memory is short there is no use in trying again.
+            # Speed is all that is lost; what cannot be recorded once is not tried again.
             _log.warning("The denoiser's work cannot be recorded: %s", error)
             self.drop()
+            self.given_up = True
             if is_out_of_memory(error):
                 torch.cuda.empty_cache()
             return None
         finally:
             self._busy.release()
-        recording = _Recording(inputs, outputs, replay, kept_places())
         self._keep(key, recording)
         return recording
 
-    def _keep(self, key: Any, recording: _Recording | None) -> None:
+    def _keep(self, key: Any, recording: _Recording | int) -> None:
         self._recordings[key] = recording
         while len(self._recordings) > MOST:
             self._recordings.popitem(last=False)

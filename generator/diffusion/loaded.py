@@ -12,12 +12,12 @@ import torch
 from diffusers.image_processor import VaeImageProcessor
 
 from generator.lifetime import STAYS
-from generator.shortage import is_out_of_memory
 from generator.torus import wrap
+from generator.torus.borders import forget_places
 from generator.torus.denoisers import is_exact, on_torus
 
 from . import families
-from .acceleration import Acceleration
+from .acceleration import Acceleration, choose
 from .codec import Codec
 from .families import Family
 from .ladder import Measure, Phase, Plan
@@ -76,6 +76,7 @@ class Loaded:
     def place(self, plan: Plan) -> None:
         """Get ready to run by ``plan``. Once placed, only plans that hold the weights the same way will do."""
         self.phase = "move"
+        choose(plan.device, STAYS.is_set())  # a wish that nobody knows is told before anything is moved
         if not self.placed:
             self.codec, self.laws = Codec(self.pipeline.vae, plan.device), Laws(plan.device)
             if self.family is families.UNET:
@@ -96,16 +97,22 @@ class Loaded:
             decoder = getattr(self.pipeline.vae, "decoder", None)
             self.acceleration = Acceleration(self.denoiser, decoder, plan, STAYS.is_set())
             self.codec.running = self.acceleration.decoding
+            self.codec.give_way = self.give_way
 
     def rest(self) -> None:
         """Send what was fetched for use back to main memory, where the plan keeps it there."""
         if self._offloading is not None:
             self._offloading.rest()
 
+    def give_way(self) -> bool:
+        """Drop what only makes it faster, for memory; whether that gave any back."""
+        return self.acceleration is not None and self.acceleration.drop()
+
     def let_go(self) -> None:
         """Hold nothing any more; the object is of no use afterwards."""
         if self.acceleration is not None:
             self.acceleration.drop()
+        forget_places()
         self.__dict__.clear()
 
     @contextmanager
@@ -137,9 +144,4 @@ class Loaded:
             if x or y:
                 stack.enter_context(wrap(self.pipeline.vae, x, y))
                 stack.enter_context(self.preview.on_torus(x, y))
-            try:
-                yield
-            except Exception as error:
-                if self.acceleration is not None and is_out_of_memory(error):
-                    self.acceleration.drop()
-                raise
+            yield

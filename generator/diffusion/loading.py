@@ -73,7 +73,7 @@ class Reader:
                 _check_complete(self.folder, pipeline, self.variant(plan))
                 cast_parts(self.folder, pipeline, plan, self._ahead)
             finally:
-                self._forget()
+                self.forget()
             pipeline.set_progress_bar_config(disable=True)
             _widen_decoder(pipeline, plan)
         loaded = Loaded(pipeline, family, plan, partial(self.folder.files, variant=self.variant(plan)))
@@ -87,7 +87,7 @@ class Reader:
 
         if self._ahead is not None and suits(self._ahead, plan):
             return
-        self._forget()
+        self.forget()
         if not plan.offloads and Measure.FP8 not in plan:
             self.begin(plan.device, plan.dtype)
 
@@ -99,7 +99,8 @@ class Reader:
 
         return notice
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Let go of weights that are on their way."""
         if self._ahead is not None:
             self._ahead.stop()
         self._ahead = None

@@ -37,11 +37,15 @@ def load_model(path: Path, precision: str, device_name: str, progress: Progress)
         from .casting import started as started
         from .hardware import choose_dtype
 
-    reader.begin(wanted, choose_dtype(precision, wanted, folder.stored))
-    import_libraries()
-    from .model import DiffusionModel
+    try:
+        reader.begin(wanted, choose_dtype(precision, wanted, folder.stored))
+        import_libraries()
+        from .model import DiffusionModel
 
-    return DiffusionModel(reader, precision, wanted, progress)
+        return DiffusionModel(reader, precision, wanted, progress)
+    except BaseException:
+        reader.forget()  # such as a cancellation: nobody would take what is on its way
+        raise
 
 
 def import_libraries() -> None:

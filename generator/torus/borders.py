@@ -61,6 +61,11 @@ def kept_places() -> list[Tensor]:
     return list(_KEPT.values())
 
 
+def forget_places() -> None:
+    """Give the memory of all that is kept back."""
+    _KEPT.clear()
+
+
 def _places(device: torch.device, sizes: tuple[int, int, int], borders: tuple[int, int, int, int]) -> Tensor:
     """Where each pixel of a batch of ``sizes`` (images, rows, columns) comes from, border and all."""
     key = (device, sizes, borders)
@@ -74,6 +79,8 @@ def _places(device: torch.device, sizes: tuple[int, int, int], borders: tuple[in
             one = (down[:, None] * columns + across).reshape(-1)
             each = torch.arange(count, device=device)[:, None] * (rows * columns)
             found = (each + one).reshape(-1)
+        if device.type == "cuda" and torch.cuda.is_current_stream_capturing():
+            return found  # its numbers are there from the first replay on, and only in that recording
         if len(_KEPT) >= _MOST_KEPT:
             _KEPT.clear()
         _KEPT[key] = found

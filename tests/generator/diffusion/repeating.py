@@ -25,6 +25,9 @@ class ReplayedOnCpu:
     def measured(self, call: Callable[[], Any]) -> Any:
         return call()
 
+    def forget(self) -> None:
+        pass
+
     def record(self, call: Callable[[], Any]) -> tuple[Any, Callable[[], None]]:
         self.recorded += 1
         outputs = call()

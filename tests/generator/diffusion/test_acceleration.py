@@ -78,10 +78,30 @@ def test_a_model_replays_its_denoiser(folders, monkeypatch):
     for ours, theirs in zip(made, wanted, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
     found = loaded(model).acceleration.graphs
-    assert found.replayed == 7  # two images of four steps, but for the first, which goes as it is
+    assert found.replayed == 6  # two images of four steps, but for the first two, which go as they are
     list(model.generate(replace(request, seamless="x"), None, Recorder()))
     [unwrapped] = model.generate(replace(request, count=1, seamless="off"), None, Recorder())
     assert np.abs(unwrapped - wanted[0]).max() > 0.01, "A recording was replayed for other axes."
+
+
+def test_recordings_are_the_first_to_go_where_memory_is_short(folders, monkeypatch):
+    monkeypatch.setattr(acceleration, "choose", lambda *_: Ways(True, False))
+    monkeypatch.setattr(acceleration, "CudaRecorder", ReplayedOnCpu)
+    model = diffusion.load(folders["sd1"], "fp32", "cpu", Recorder())
+    wanted = list(model.generate(replace(REQUEST, count=3), None, Recorder()))
+    held = loaded(model)
+    assert held.acceleration.graphs._recordings
+
+    def fail(*_: object) -> None:
+        handle.remove()
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    handle, progress = held.denoiser.register_forward_pre_hook(fail), Recorder()
+    [made] = model.generate(REQUEST, None, progress)
+    np.testing.assert_allclose(made, wanted[0], atol=1e-4)
+    assert progress.notices == [], "nothing had to be done differently"
+    assert loaded(model) is held
+    assert held.plan.measures == ()
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles for a processor with g++")
