@@ -52,6 +52,7 @@ class Ahead:
         self._done: dict[str, Tensors] = {}
         self._ready = {name: threading.Event() for name in files}
         self._stopped = False
+        self._threads = torch.get_num_threads()  # asked for once, a thread keeps its number
         self._thread = threading.Thread(target=self._bring, name="weights", daemon=True)
         self._thread.start()
 
@@ -71,6 +72,15 @@ class Ahead:
         self._done.clear()
 
     def _bring(self) -> None:
+        if self.device.type == "cpu":
+            torch.set_num_threads(1)  # the other cores import
+        try:
+            self._bring_all()
+        finally:
+            # Also what threads begin with that have not computed anything yet.
+            torch.set_num_threads(self._threads)
+
+    def _bring_all(self) -> None:
         for name, files in self._files.items():
             try:
                 if not self._stopped:
