@@ -14,6 +14,7 @@ import importlib
 import logging
 import os
 import queue
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -269,7 +270,7 @@ def _allow_variants() -> None:
 
 def _is_tracing() -> bool:
     """Whether a thread traces at the moment: some releases of torch then refuse compiled code in every thread."""
-    return bool(getattr(torch.fx._symbolic_trace, "_is_fx_tracing_flag", False))
+    return bool(getattr(sys.modules.get("torch.fx._symbolic_trace"), "_is_fx_tracing_flag", False))
 
 
 def _device(block: nn.Module) -> torch.device:

@@ -159,7 +159,7 @@ def test_a_request_that_is_refused_draws_no_seed(scene: bpy.types.Scene) -> None
 @pytest.mark.parametrize("operator", ["generate", "make_seamless"])
 def test_scripts_can_say_how_a_model_is_run(operator: str) -> None:
     properties = getattr(bpy.ops.dtex, operator).get_rna_type().properties
-    assert {"model", "steps", "guidance", "guidance_end", "scheduler"} <= set(properties.keys())
+    assert {"model", "steps", "guidance", "guidance_end"} <= set(properties.keys())
 
 
 @pytest.mark.parametrize("number", ["steps", "guidance"])
