@@ -84,7 +84,7 @@ def test_a_decoder_that_takes_long_is_not_asked(monkeypatch):
 
 def test_a_pause_between_jobs_is_not_taken_for_a_long_step(monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr(previews.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(previews.time, "perf_counter", lambda: clock[0])
     preview = Previews(tiny(), [tiny()])
     shown(preview)
     preview._seconds = 1.0  # a latent, as if it had been measured
