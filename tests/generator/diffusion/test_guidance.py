@@ -116,8 +116,9 @@ def test_without_guidance_a_step_is_one_pass_and_the_negative_prompt_is_not_read
     # Flux is told the scale, and Z-Image counts it from 0.
     assert denoised == ([2] if name == "z_image" else [1]) * passes
     assert np.array_equal(nought, one) == (name not in ("flux", "z_image"))
+    guided = replace(request, prompt=f"red wall {with_source}", negative_prompt=f"blue {with_source}")
     with counted(model) as (denoised, read):
-        make(model, replace(request, prompt=f"red wall {with_source}", guidance_scale=4), picture)
+        make(model, replace(guided, guidance_scale=4), picture)
     assert denoised == GUIDED.get(name, [2]) * passes
     assert sum(read.values()) > len(read) or name == "flux"
 
