@@ -37,6 +37,9 @@ BLOCKS = ("BasicTransformerBlock", "ResnetBlock2D", "Downsample2D", "Upsample2D"
 TOLERANCES = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 """How far a compiled block may be from the plain one, by the largest value: only order of summation may differ."""
 
+IDLE_SECONDS = 5.0
+"""After so long without work the thread ends; the next call that is to be compiled starts another."""
+
 VARIABLES = {"TORCHINDUCTOR_CACHE_DIR": "inductor", "TRITON_CACHE_DIR": "triton"}
 _MOST_VARIANTS = 256  # ways in which one class of block is made, times layouts: a large UNet has some 40
 _log = logging.getLogger(__name__)
@@ -132,7 +135,16 @@ class Compiler:
             importlib.import_module("torch._inductor.compile_fx")  # the first compilation would
         _allow_variants()
         while True:
-            self._do(self._work.get())
+            try:
+                work = self._work.get(timeout=IDLE_SECONDS)
+            except queue.Empty:
+                with self._lock:
+                    if self._waiting:
+                        continue
+                    self._thread = None
+                    return
+            self._do(work)
+            del work
             self._work.task_done()
 
     def _do(self, work: _Work) -> None:

@@ -75,9 +75,9 @@ def break_diffusers() -> None:
     """Only once it is wanted: importing torch takes its time."""
     import torch
     from diffusers import UNet2DConditionModel
-    from diffusers.pipelines.auto_pipeline import AutoPipelineForText2Image
+    from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 
-    forward, from_pretrained = UNet2DConditionModel.forward, AutoPipelineForText2Image.from_pretrained
+    forward, from_pretrained = UNet2DConditionModel.forward, StableDiffusionPipeline.from_pretrained
     calls = 0
 
     def broken_forward(self: Any, sample: Any, *arguments: Any, **named: Any) -> Any:
@@ -101,7 +101,7 @@ def break_diffusers() -> None:
         return from_pretrained(*arguments, **named)
 
     UNet2DConditionModel.forward = broken_forward
-    AutoPipelineForText2Image.from_pretrained = broken_loading
+    StableDiffusionPipeline.from_pretrained = broken_loading
 
 
 def break_loading() -> None:

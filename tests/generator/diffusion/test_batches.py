@@ -258,9 +258,12 @@ def test_nothing_of_the_model_s_state_is_left_open_while_an_image_is_looked_at(m
     made.close()
 
 
-def test_the_engine_tells_of_a_batch_and_its_recipes_make_each_image_alone(folders, together):
+def test_the_engine_tells_of_a_batch_and_its_recipes_make_each_image_alone(folders, together, monkeypatch):
+    from generator import engine
     from generator.engine import Engine
     from generator.protocol import Event, Result, Step
+
+    monkeypatch.setattr(engine, "PREVIEW_PAUSE", 0.0)
 
     def run(request: Request) -> list[Event]:
         events: list[Event] = []
