@@ -49,7 +49,8 @@ def load_state(path: Path, optimisers: Optimisers, averaged: Mapping[str, Tensor
                     raise ValueError(f"{path} is the checkpoint of another network; choose another folder.")
                 value.copy_(saved)
                 averaged[name].copy_(file.get_tensor(f"averaged.{name}"))
-                state = {moment: file.get_tensor(key) for moment, key in moments(sorted(names), name).items()}
+                saved_moments = moments(sorted(names), name).items()
+                state = {moment: file.get_tensor(key).to(value.device) for moment, key in saved_moments}
                 if state:
                     optimisers.remember(name, state, step)
     return step, float(about["seconds"])

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make the starter from nothing: data, judges, words, autoencoder, latents, denoiser, verdict, one after another.
+
+    python -m training.starter --minutes 150
+
+goes on where it was stopped, as often as needed: what is done is not done again. Every part is a command of its own as
+well, with more to choose; `training/starter/README.md` has them in their order. Data and weights are the same on every
+machine, but how many steps of which size are made is not: a graphics card takes larger batches, and fewer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.checkpoints import read_log
+from training.loop import Settings
+from training.starter import autoencoder, data, denoiser, evaluate, export, judges, latents, words
+from training.starter.machine import device
+
+ROOT = Path("training/out/starter")
+
+PICTURES = {("judges", 128): 8_000, ("trial", 128): 1_000, ("train", 128): 20_000, ("train", 256): 6_000}
+"""How many pictures of each split and size."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Steps and pictures in a batch of each part; ``captions`` to learn words from, and the sizes of denoiser and
+    autoencoder; and how many minutes the judges take."""
+
+    encoding: tuple[int, int] = (autoencoder.STEPS, autoencoder.BATCH)
+    reading: tuple[int, int] = (words.STEPS, words.BATCH)
+    judging: tuple[int, int] = (judges.STEPS, judges.BATCH)
+    denoising: tuple[int, int] = (denoiser.STEPS, denoiser.BATCH)
+    captions: int = words.CORPUS
+    widths: tuple[int, ...] = denoiser.WIDTHS
+    layers: int = denoiser.LAYERS
+    width: int = autoencoder.WIDTH
+    verdict: float = 35.0
+
+
+ON_A_PROCESSOR = Effort()
+ON_A_CARD = Effort((16_000, 32), (4_000, 128), (4_000, 64), (20_000, 512), layers=2, width=48, verdict=8.0)
+
+
+class Clock:
+    """How much of the time is left."""
+
+    def __init__(self, minutes: float) -> None:
+        self._end = time.monotonic() + 60 * minutes
+
+    @property
+    def minutes(self) -> float:
+        """Minutes left, 0 when time is up."""
+        return max(0.0, (self._end - time.monotonic()) / 60)
+
+
+class Work:
+    """All parts of the work under one folder; each says whether it is done when its time is up."""
+
+    def __init__(
+        self, root: Path, effort: Effort, pictures: dict[tuple[str, int], int], clock: Clock, seed: int
+    ) -> None:
+        self._root, self._effort, self._pictures = root, effort, pictures
+        self._clock, self._seed = clock, seed
+
+    def _data(self, split: str, size: int) -> Path:
+        return self._root / "data" / f"{split}-{size}"
+
+    def _trained(self, name: str, steps: int) -> bool:
+        log = read_log(self._root / name / "log.jsonl")
+        return bool(log) and log[-1]["step"] >= steps
+
+    @property
+    def _sizes(self) -> list[int]:
+        return sorted(size for split, size in self._pictures if split == "train")
+
+    def data(self) -> bool:
+        """Make the pictures."""
+        for (split, size), count in self._pictures.items():
+            workers = os.cpu_count() or 2
+            data.build(split, count, size, self._root / "data", self._seed, workers, self._clock.minutes)
+            if len(data.Pictures(self._data(split, size))) < count:
+                return False
+        return True
+
+    def judges(self) -> bool:
+        """Train the judges."""
+        steps, batch = self._effort.judging
+        if not self._trained("judges", steps):
+            settings = Settings(steps, judges.RATE, judges.MATRIX_RATE, average=0.998, decay=1e-2)
+            size = self._sizes[0]
+            judges.run(
+                self._data("judges", size), self._data("trial", size), self._root / "judges", settings,
+                self._clock.minutes, batch, seed=self._seed,
+            )  # fmt: skip
+        return self._trained("judges", steps)
+
+    def words(self) -> bool:
+        """Train the text encoder."""
+        steps, batch = self._effort.reading
+        if not self._trained("words", steps):
+            settings = Settings(steps=steps, rate=words.RATE, average=0.998, decay=0.01)
+            captions, minutes = self._effort.captions, self._clock.minutes
+            words.run(self._root / "words", settings, minutes, batch, captions, seed=self._seed)
+        return self._trained("words", steps)
+
+    def autoencoder(self) -> bool:
+        """Train the autoencoder."""
+        steps, batch = self._effort.encoding
+        if not self._trained("autoencoder", steps):
+            settings = Settings(steps=steps, rate=autoencoder.RATE, average=0.999)
+            pictures = self._data("train", self._sizes[0])
+            out, minutes = self._root / "autoencoder", self._clock.minutes
+            autoencoder.run(pictures, out, settings, minutes, self._effort.width, batch, self._seed)
+        return self._trained("autoencoder", steps)
+
+    def latents(self) -> bool:
+        """Encode the pictures."""
+        for size in self._sizes:
+            parts = self._root / "autoencoder/model", self._root / "words/model"
+            latents.build(self._data("train", size), self._root / "latents", *parts, seed=self._seed)
+        return True
+
+    def denoiser(self) -> bool:
+        """Train the denoiser."""
+        steps, batch = self._effort.denoising
+        if not self._trained("denoiser", steps):
+            settings = denoiser.settings(steps)
+            folders = [self._root / "latents" / f"train-{size}" for size in self._sizes]
+            parts = self._root / "autoencoder/model", self._root / "words/model"
+            out, minutes = self._root / "denoiser", self._clock.minutes
+            shape = self._effort.widths, self._effort.layers
+            denoiser.run(folders, out, *parts, settings, minutes, batch, *shape, seed=self._seed)
+        return self._trained("denoiser", steps)
+
+    def export(self) -> Path:
+        """Put the model together, as far as it has come."""
+        codec, reader, network = (
+            self._root / part / "model" for part in ("autoencoder", "words", "denoiser")
+        )
+        return export.assemble(codec, reader, network, self._root / "model")
+
+    def judged(self, out: Path) -> int:
+        """Judge the model; gives what the command gives."""
+        judge = self._root / "judges" / "judge.safetensors"
+        return evaluate.main(
+            ["--model", str(self._root / "model"), "--judges", str(judge), "--out", str(out), "--card"]
+        )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; 1 when a folder holds other work."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.starter", description="Make the starter from nothing."
+    )
+    parser.add_argument("--root", type=Path, default=ROOT, help="where everything is kept")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="stop after about so long (default: when done)"
+    )
+    parser.add_argument("--judge-into", type=Path, help="where the verdict goes (default: beside the model)")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    effort = ON_A_CARD if device().type == "cuda" else ON_A_PROCESSOR
+    clock = Clock(options.minutes)
+    work = Work(options.root, effort, PICTURES, clock, options.seed)
+    parts: tuple[Callable[[], bool], ...]
+    parts = (work.data, work.judges, work.words, work.autoencoder, work.latents, work.denoiser)
+    try:
+        for part in parts:
+            print(f"== {part.__name__}", flush=True)
+            done = part()
+            if part == work.denoiser:
+                print(work.export())
+            if not done:
+                print(f"Time is up in the part {part.__name__}; the same command goes on from here.")
+                return 0
+        if clock.minutes < effort.verdict:
+            print("All is trained; the same command has it judged, but there is no time left for that now.")
+            return 0
+        return work.judged(options.judge_into or options.root / "evaluation")
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

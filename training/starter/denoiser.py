@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Train the denoiser on latents, periodic from the first step.
+
+    python -m training.starter.denoiser --minutes 150
+
+goes on where the last run in ``--out`` was stopped, keeps a log, its curve and a sheet of what it makes of held-out
+prompts, and writes a diffusers folder ``model`` there at the end of every run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from torch import Tensor
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from generator.diffusion.latents import decoded
+from generator.procedural.registry import family_info
+from training.loop import Settings, train
+from training.starter import autoencoder, words
+from training.starter.captions import held_out_prompts
+from training.starter.latents import LATENTS, Latents, fingerprint
+from training.starter.machine import call, compiled, device, narrow, placed, put_into, seeded, weights_of
+from training.starter.noise import Noising, sample, times
+from training.starter.periodic import wrap
+from training.starter.tokens import numbered
+
+OUT = Path("training/out/starter/denoiser")
+STEPS, BATCH = 20_000, 64
+RATE, MATRIX_RATE = 6e-4, 4e-3
+WIDTHS, LAYERS = (64, 128, 256), 1
+
+NATIVE = 512
+"""Pixels a side of what the model is meant to make, whatever it is trained on."""
+
+UNTOLD = 0.12
+"""How often the words are left out, so that there is something to be guided away from."""
+
+LATE = 0.7
+"""The share of the steps after which larger tori come in, a quarter as many in a batch, every second step."""
+
+STRUCTURED = 2.0
+"""How often a layout of pieces is shown for each other picture: courses are harder to learn than moss."""
+
+
+def unet_of(
+    channels: int, width: int, widths: tuple[int, ...] = WIDTHS, layers: int = LAYERS
+) -> UNet2DConditionModel:
+    """A denoiser without weights to speak of.
+
+    Words reach every level through the embedding of the time, since they say the same of every place of a texture;
+    the inner levels attend to them as well. Only the coarsest attends to itself: what is learnt on small tori has to
+    hold on large ones.
+    """
+    inner = len(widths) - 1
+    by_level: dict[str, Any] = {
+        "only_cross_attention": (*(True,) * inner, False),
+        "attention_head_dim": tuple(
+            max(1, w // 64) for w in widths
+        ),  # diffusers' name for the number of heads
+    }
+    return UNet2DConditionModel(
+        sample_size=NATIVE // 8,
+        in_channels=channels,
+        out_channels=channels,
+        block_out_channels=widths,
+        layers_per_block=layers,
+        down_block_types=("DownBlock2D", *("CrossAttnDownBlock2D",) * inner),
+        up_block_types=(*("CrossAttnUpBlock2D",) * inner, "UpBlock2D"),
+        **by_level,
+        cross_attention_dim=width,
+        addition_embed_type="text",
+        addition_embed_type_num_heads=max(1, width // 48),
+        resnet_time_scale_shift="scale_shift",
+        norm_num_groups=min(32, widths[0] // 2),
+        use_linear_projection=True,
+    )
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the denoiser is trained beside: neither changes any more."""
+
+    codec: AutoencoderTiny
+    text: CLIPTextModel
+    tokenizer: CLIPTokenizer
+
+    def encoded(self, tokens: Tensor) -> Tensor:
+        """The words ``(B, L, D)`` of tokens ``(B, L)``."""
+        with torch.no_grad():
+            return self.text(tokens).last_hidden_state
+
+    def said(self, prompts: list[str]) -> Tensor:
+        """The same for plain prompts."""
+        return self.encoded(torch.from_numpy(numbered(self.tokenizer, prompts)).to(self.text.device))
+
+
+def read_parts(codec: Path, reader: Path, on: torch.device) -> Parts:
+    """The autoencoder and the text encoder from their folders."""
+    return Parts(
+        placed(AutoencoderTiny.from_pretrained(codec, local_files_only=True), on)
+        .eval()
+        .requires_grad_(False),
+        placed(CLIPTextModel.from_pretrained(reader / "text_encoder", local_files_only=True), on)
+        .eval()
+        .requires_grad_(False),
+        CLIPTokenizer.from_pretrained(reader / "tokenizer", local_files_only=True),
+    )
+
+
+class Losses:
+    """The loss at a step; step ``n`` depends on ``n``, the seed and the number of all steps alone."""
+
+    def __init__(
+        self,
+        unet: UNet2DConditionModel,
+        parts: Parts,
+        latents: list[Latents],
+        batch: int,
+        steps: int,
+        seed: int,
+        on: torch.device,
+    ) -> None:
+        self._unet, self._parts, self._latents, self._batch = unet, parts, latents, batch
+        self._late, self._seed, self._on = LATE * steps, seed, on
+        self._noising, self._nothing = Noising(on), parts.said([""])
+        layouts = [[family_info(scene.family).layout for scene in some.scenes] for some in latents]
+        self._shares = [torch.where(torch.tensor(layout), STRUCTURED, 1.0) for layout in layouts]
+        self._velocity = compiled(self.velocity, on)
+
+    def velocity(self, weights: Mapping[str, Tensor], latents: Tensor, time: Tensor, words: Tensor) -> Tensor:
+        """What the denoiser tells with these weights."""
+        return call(self._unet, weights, latents, time, words, return_dict=False)[0]
+
+    def __call__(self, weights: Mapping[str, Tensor], step: int) -> dict[str, Tensor]:
+        random = seeded(self._seed, step)
+        turn = step % len(self._latents) if step >= self._late else 0
+        count = self._batch if turn == 0 else max(1, self._batch // 4)
+        chosen = torch.multinomial(self._shares[turn], count, replacement=True, generator=random)
+        clean, tokens = self._latents[turn].drawn(chosen, random)
+        time = times(count, random).to(self._on)
+        noise = torch.randn(clean.shape, generator=random).to(self._on)
+        untold = (torch.rand(count, generator=random) < UNTOLD).to(self._on)
+        with narrow(self._on):
+            told = torch.where(untold[:, None, None], self._nothing, self._parts.encoded(tokens))
+            noisy, true = self._noising(clean, noise, time)
+            found = self._velocity(weights, noisy, time, told)
+        apart = (found.float() - true).square().mean((1, 2, 3))
+        return {"velocity": (apart * self._noising.weight(time)).mean()}
+
+
+def settings(steps: int, rate: float = RATE, matrix_rate: float | None = MATRIX_RATE) -> Settings:
+    """How the denoiser is trained in so many steps; its averages look back further than others'."""
+    return Settings(steps, rate, matrix_rate, least=0.02, warm_up=500, decay=1e-3, average=0.9995)
+
+
+def run(
+    data: list[Path],
+    out: Path,
+    codec: Path,
+    reader: Path,
+    how: Settings,
+    minutes: float = math.inf,
+    batch: int = BATCH,
+    widths: tuple[int, ...] = WIDTHS,
+    layers: int = LAYERS,
+    seed: int = 0,
+    checkpoint_minutes: float = 10.0,
+) -> Path:
+    """Train for so many minutes, and give the folder of the denoiser as diffusers reads it.
+
+    The first folder of latents is learnt from all along, the others late. Raises ``ValueError`` for latents of another
+    autoencoder or tokenizer.
+    """
+    on = device()
+    latents = [Latents(folder, on) for folder in data]
+    made_by = fingerprint(codec, reader / "tokenizer")
+    if any(some.made_by != made_by for some in latents):
+        raise ValueError("The latents are not those of this autoencoder and tokenizer; make them again.")
+    parts = read_parts(codec, reader, on)
+    side, channels = latents[-1].tori.fields.shape[1], latents[0].tori.fields.shape[-1]
+    torch.manual_seed(seed)
+    unet: UNet2DConditionModel = placed(unet_of(channels, parts.text.config.hidden_size, widths, layers), on)
+    losses = Losses(unet, parts, latents, batch, how.steps, seed, on)
+    asked = [prompt for prompt, _, _ in held_out_prompts(16, seed)]
+
+    def look(weights: Mapping[str, Tensor], step: int) -> None:
+        noise = torch.randn((len(asked), channels, side, side), generator=seeded(seed, 2**31)).to(on)
+        with narrow(on), wrap(parts.codec):
+            made = sample(
+                lambda *given: losses.velocity(weights, *given), parts.said(asked), parts.said([""]), noise
+            )
+            pixels = decoded(parts.codec, made / parts.codec.config["scaling_factor"])
+        autoencoder.save_grid(out / "sheet.jpg", pixels, 8)
+        (out / "sheet.txt").write_text("\n".join(asked) + "\n", encoding="utf-8")
+        print(f"step {step}: {out / 'sheet.jpg'}", flush=True)
+
+    with wrap(unet):
+        weights, step, seconds = train(
+            weights_of(unet, on), losses, how, out, minutes, checkpoint_minutes, look
+        )
+    put_into(unet, weights)
+    placed(unet, "cpu").save_pretrained(out / "model")
+    count = sum(parameter.numel() for parameter in unet.parameters())
+    print(f"step {step}, {seconds / 3600:.2f} hours, {count / 1e6:.1f} million parameters")
+    return out / "model"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; 1 when the data or the folders will not do."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.starter.denoiser", description="Train the denoiser."
+    )
+    parser.add_argument(
+        "--data", type=Path, nargs="+", default=[LATENTS / "train-128", LATENTS / "train-256"]
+    )
+    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--autoencoder", type=Path, default=autoencoder.OUT / "model")
+    parser.add_argument("--words", type=Path, default=words.OUT / "model")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so long (default: never)")
+    parser.add_argument("--steps", type=int, default=STEPS, help="the last step; the rate falls towards it")
+    parser.add_argument("--batch", type=int, default=BATCH)
+    parser.add_argument("--rate", type=float, default=RATE, help="AdamW's, for all but convolutions")
+    parser.add_argument("--matrix-rate", type=float, default=MATRIX_RATE, help="Muon's, for convolutions")
+    parser.add_argument("--widths", type=int, nargs="+", default=list(WIDTHS))
+    parser.add_argument("--layers", type=int, default=LAYERS)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    try:
+        print(
+            run(
+                options.data, options.out, options.autoencoder, options.words,
+                settings(options.steps, options.rate, options.matrix_rate or None), options.minutes,
+                options.batch, tuple(options.widths), options.layers, options.seed,
+            )
+        )  # fmt: skip
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
