@@ -288,7 +288,8 @@ def test_one_command_makes_it_all_again_and_goes_on_where_it_was_stopped(
     tmp_path: Path, monkeypatch, capsys
 ) -> None:
     torch.set_num_threads(1)
-    pictures = {("judges", 32): 4, ("trial", 32): 4, ("train", 32): 4, ("train", 64): 4}
+    pictures = {("judges", 32): 4, ("trial", 32): 4, ("train", 32): 4}
+    pictures |= {("train", 64): 4, ("train", 96): 4}
     monkeypatch.setattr(everything, "PICTURES", pictures)
     effort = everything.Effort((2, 2), (2, 4), (2, 2), (4, 4), captions=8, widths=TINY, width=8)
     monkeypatch.setattr(everything, "ON_A_PROCESSOR", effort)
@@ -298,7 +299,7 @@ def test_one_command_makes_it_all_again_and_goes_on_where_it_was_stopped(
     assert "Time is up" in capsys.readouterr().out
     assert everything.main(["--root", str(tmp_path), "--minutes", "60"]) == 0
     assert (tmp_path / "model" / "model_index.json").is_file()
-    assert sorted(path.name for path in (tmp_path / "latents").iterdir()) == ["train-32", "train-64"]
+    assert sorted(path.name for path in (tmp_path / "latents").iterdir()) == ["train-64", "train-96"]
     log = tmp_path / "denoiser" / "log.jsonl"
     written = log.read_text(encoding="utf-8")
     assert json.loads(written.splitlines()[-1])["step"] == 4

@@ -26,8 +26,14 @@ from training.starter.machine import device
 
 ROOT = Path("training/out/starter")
 
-PICTURES = {("judges", 128): 8_000, ("trial", 128): 1_000, ("train", 128): 20_000, ("train", 256): 6_000}
-"""How many pictures of each split and size."""
+PICTURES = {
+    ("judges", 128): 8_000,
+    ("trial", 128): 1_000,
+    ("train", 64): 20_000,
+    ("train", 128): 20_000,
+    ("train", 256): 6_000,
+}
+"""How many pictures of each split and size. The smallest of training are the autoencoder's."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class Effort:
 
 
 ON_A_PROCESSOR = Effort()
-ON_A_CARD = Effort((16_000, 32), (4_000, 128), (4_000, 64), (20_000, 512), layers=2, width=48, verdict=8.0)
+ON_A_CARD = Effort((16_000, 96), (4_000, 128), (4_000, 64), (20_000, 512), layers=2, width=48, verdict=8.0)
 
 
 class Clock:
@@ -82,6 +88,10 @@ class Work:
     def _sizes(self) -> list[int]:
         return sorted(size for split, size in self._pictures if split == "train")
 
+    @property
+    def _judged(self) -> int:
+        return next(size for split, size in self._pictures if split == "judges")
+
     def data(self) -> bool:
         """Make the pictures."""
         for (split, size), count in self._pictures.items():
@@ -96,7 +106,7 @@ class Work:
         steps, batch = self._effort.judging
         if not self._trained("judges", steps):
             settings = Settings(steps, judges.RATE, judges.MATRIX_RATE, average=0.998, decay=1e-2)
-            size = self._sizes[0]
+            size = self._judged
             judges.run(
                 self._data("judges", size), self._data("trial", size), self._root / "judges", settings,
                 self._clock.minutes, batch, seed=self._seed,
@@ -124,7 +134,7 @@ class Work:
 
     def latents(self) -> bool:
         """Encode the pictures."""
-        for size in self._sizes:
+        for size in self._sizes[1:]:
             parts = self._root / "autoencoder/model", self._root / "words/model"
             latents.build(self._data("train", size), self._root / "latents", *parts, seed=self._seed)
         return True
@@ -134,7 +144,7 @@ class Work:
         steps, batch = self._effort.denoising
         if not self._trained("denoiser", steps):
             settings = denoiser.settings(steps)
-            folders = [self._root / "latents" / f"train-{size}" for size in self._sizes]
+            folders = [self._root / "latents" / f"train-{size}" for size in self._sizes[1:]]
             parts = self._root / "autoencoder/model", self._root / "words/model"
             out, minutes = self._root / "denoiser", self._clock.minutes
             shape = self._effort.widths, self._effort.layers

@@ -3,6 +3,7 @@
 
     python -m training.starter.autoencoder --minutes 60
 
+It sees no farther than some dozen pixels, and learns most of small tori, of which there can be many. The command
 goes on where the last run in ``--out`` was stopped, keeps a log, its curve and a sheet of pictures beside their copies,
 and writes a diffusers folder ``model`` there at the end of every run.
 """
@@ -39,7 +40,7 @@ from training.starter.periodic import wrap
 from training.starter.rolls import Tori, to_bytes, to_pixels
 
 OUT = Path("training/out/starter/autoencoder")
-STEPS, BATCH, RATE = 16_000, 8, 8e-4
+STEPS, BATCH, RATE = 10_000, 16, 8e-4
 
 CHANNELS, WIDTH = 4, 32
 """Of the latents, and of everything between them and the pixels. Four latents, since diffusers' pipelines that
@@ -185,7 +186,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m training.starter.autoencoder", description="Train the autoencoder."
     )
-    parser.add_argument("--data", type=Path, default=DATA / "train-128")
+    parser.add_argument("--data", type=Path, default=DATA / "train-64")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so long (default: never)")
     parser.add_argument("--steps", type=int, default=STEPS, help="the last step; the rate falls towards it")

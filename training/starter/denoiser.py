@@ -35,7 +35,7 @@ from training.starter.periodic import wrap
 from training.starter.tokens import numbered
 
 OUT = Path("training/out/starter/denoiser")
-STEPS, BATCH = 20_000, 64
+STEPS, BATCH = 15_000, 64
 RATE, MATRIX_RATE = 6e-4, 4e-3
 WIDTHS, LAYERS = (64, 128, 256), 1
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Train the judges: which material is this, and which colour was asked for?
 
-    python -m training.starter.judges --minutes 20
+    python -m training.starter.judges --minutes 35
 
 They learn from pictures of a split of their own, with every combination in it, and are measured on a third split. They
 see whole tori of any size and do not know where the borders are.
@@ -31,7 +31,7 @@ from training.starter.periodic import wrap
 from training.starter.rolls import Tori, to_pixels
 
 OUT = Path("training/out/starter/judges")
-STEPS, BATCH, RATE, MATRIX_RATE = 4_000, 32, 1e-3, 4e-3
+STEPS, BATCH, RATE, MATRIX_RATE = 3_000, 32, 1e-3, 4e-3
 WIDTHS = (32, 64, 96, 128)
 
 FAMILIES, COLOURS = family_names(), tuple(GROUPS)

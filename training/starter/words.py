@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Train the text encoder: to read captions as the procedural model does, in any order and among strangers.
 
-    python -m training.starter.words --minutes 15
+    python -m training.starter.words --minutes 20
 
 goes on where it was stopped, and writes ``model/tokenizer`` and ``model/text_encoder`` to ``--out``. It needs no
 pictures: a picture depends on its caption through what the caption means, so that whoever tells the meaning knows all
