@@ -7,6 +7,7 @@ live, into the order in memory that convolutions want. No more than one weight e
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -72,7 +73,7 @@ class Ahead:
         self._done.clear()
 
     def _bring(self) -> None:
-        if self.device.type == "cpu":
+        if self.device.type == "cpu" and "generator.diffusion.model" not in sys.modules:
             torch.set_num_threads(1)  # the other cores import
         try:
             self._bring_all()
