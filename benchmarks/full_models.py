@@ -67,13 +67,12 @@ def unet(
     device: torch.device = _CPU,
     dtype: torch.dtype = torch.float32,
     reduced: bool = False,
-    module: nn.Module | None = None,
 ) -> Case:
-    """One call of Stable Diffusion 1.5's denoiser, 860 M parameters. ``module`` is one made before."""
+    """One call of Stable Diffusion 1.5's denoiser, 860 M parameters."""
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
     settings = {**SD1, **(_REDUCED["SD 1.5"] if reduced else {})}
-    module = module or _made(lambda: UNet2DConditionModel(**settings), device, dtype)
+    module = _made(lambda: UNet2DConditionModel(**settings), device, dtype)
     text = _noise(1, (batch, _TEXT, settings["cross_attention_dim"]), device, dtype)
     image = _image(batch, 4, size // 8, device, dtype)
     time = torch.tensor(500, device=device)
@@ -86,13 +85,12 @@ def sdxl_unet(
     device: torch.device = _CPU,
     dtype: torch.dtype = torch.float32,
     reduced: bool = False,
-    module: nn.Module | None = None,
 ) -> Case:
     """One call of SDXL's denoiser, 2.6 G parameters."""
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
     settings = {**SDXL, **(_REDUCED["SDXL"] if reduced else {})}
-    module = module or _made(lambda: UNet2DConditionModel(**settings), device, dtype)
+    module = _made(lambda: UNet2DConditionModel(**settings), device, dtype)
     text = _noise(1, (batch, _TEXT, settings["cross_attention_dim"]), device, dtype)
     pooled = settings["projection_class_embeddings_input_dim"] - 6 * 256
     more = {
