@@ -14,6 +14,11 @@ _WORDS = (
     "out of memory",
     "can't allocate memory",
     "cannot allocate memory",
+    "bad alloc",  # C++, where torch passes on what a library threw
+    "failed to map segment",  # a library that is first needed now
+    "could not create a primitive",  # oneDNN, which says no more; and those two as well
+    "could not execute a primitive",
+    "could not create a memory",
     "alloc failed",  # CUBLAS_STATUS_ALLOC_FAILED, CUDNN_STATUS_ALLOC_FAILED
     "out of device memory",  # Level Zero, behind torch.xpu
     "out of host memory",
@@ -21,6 +26,8 @@ _WORDS = (
     "invalid buffer size",  # MPS, for one tensor larger than Metal allows
     "can't start new thread",  # no room for its stack
 )
+
+_M_ARENA_MAX = -8  # malloc.h
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -50,6 +57,17 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         seen.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
+
+
+def share_one_heap() -> None:
+    """Let threads that begin from now on use the heap of the whole process, where glibc would give each its own.
+
+    `trim_heap` cannot give back what is free at the end of such a heap: up to 64 MB of a model that is gone.
+    """
+    if sys.platform == "linux":
+        set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+        if set_option is not None:
+            set_option(_M_ARENA_MAX, 1)
 
 
 def trim_heap() -> None:

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from generator.shortage import forget_frames
+from generator.shortage import forget_frames, share_one_heap
 
 PATIENCE = 300.0
 """Seconds to wait for a part that a slow drive brings; it is then read in the plain way."""
@@ -54,6 +54,7 @@ class Ahead:
         self._ready = {name: threading.Event() for name in files}
         self._stopped = False
         self._threads = torch.get_num_threads()  # asked for once, a thread keeps its number
+        share_one_heap()
         self._thread = threading.Thread(target=self._bring, name="weights", daemon=True)
         self._thread.start()
 

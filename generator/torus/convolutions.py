@@ -45,7 +45,9 @@ class WrappedConvolution(TorusModule):
         rest = _own_padding(self)  # one pair for each axis, the last axis first
         x, y = self.torus_x, self.torus_y
         borders = (*rest[0], *rest[1])
-        if torch.compiler.is_dynamo_compiling():
+        if torch.is_grad_enabled():
+            pass  # going back through any of the next is slow: a sum by index, for a compiler a sort of all pixels
+        elif torch.compiler.is_dynamo_compiling():
             if x and y and input.dim() == 4:
                 input, rest = indexed(input, borders), [(0, 0), (0, 0)]
         elif self._is_plain and strips_pay(input, borders, self.kernel_size):

@@ -19,6 +19,7 @@ from PIL import Image  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 
 from generator import seams  # noqa: E402
+from generator.torus import TorusModule, wrap  # noqa: E402
 from generator.torus.law import violation  # noqa: E402
 from training.loop import Settings  # noqa: E402
 from training.starter import __main__ as everything  # noqa: E402
@@ -26,7 +27,6 @@ from training.starter import autoencoder, data, denoiser, evaluate, export, judg
 from training.starter.asking import Maker  # noqa: E402
 from training.starter.meanings import meanings, read_right  # noqa: E402
 from training.starter.noise import Noising, sample, scheduler, times  # noqa: E402
-from training.starter.periodic import LearningConvolution, wrap  # noqa: E402
 from training.starter.tokens import make_tokenizer, vocabulary  # noqa: E402
 
 TINY = (16, 32, 32)
@@ -150,7 +150,7 @@ def test_what_is_learnt_is_what_the_product_computes(kernel: int, stride: int, p
     expected = torch.nn.functional.conv2d(framed, layer.weight, layer.bias, stride)
     (by_hand,) = torch.autograd.grad(expected.square().sum(), one)
     with wrap(layer):
-        assert isinstance(layer, LearningConvolution)
+        assert isinstance(layer, TorusModule)
         found = layer(other)
         (learnt,) = torch.autograd.grad(found.square().sum(), other)
         with torch.no_grad():

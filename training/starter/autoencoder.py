@@ -22,6 +22,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from generator.diffusion.latents import decoded, encoded
+from generator.torus import wrap
 from training.loop import Settings, train
 from training.starter.data import DATA, Pictures
 from training.starter.grain import Critic, bands_apart, critic_loss, grain_apart, likeness_loss
@@ -36,7 +37,6 @@ from training.starter.machine import (
     seeded,
     weights_of,
 )
-from training.starter.periodic import wrap
 from training.starter.rolls import Tori, to_bytes, to_pixels
 
 OUT = Path("training/out/starter/autoencoder")

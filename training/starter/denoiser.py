@@ -25,13 +25,13 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from generator.diffusion.latents import decoded
 from generator.procedural.registry import family_info
+from generator.torus import wrap
 from training.loop import Settings, train
 from training.starter import autoencoder, words
 from training.starter.captions import held_out_prompts
 from training.starter.latents import LATENTS, Latents, fingerprint
 from training.starter.machine import call, compiled, device, narrow, placed, put_into, seeded, weights_of
 from training.starter.noise import Noising, sample, times
-from training.starter.periodic import wrap
 from training.starter.tokens import numbered
 
 OUT = Path("training/out/starter/denoiser")

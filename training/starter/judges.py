@@ -21,13 +21,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from generator import procedural
+from generator.torus import wrap
 from training.captions import family_names
 from training.checkpoints import export
 from training.loop import Settings, train
 from training.starter.combinations import GROUPS, group_of
 from training.starter.data import DATA, Pictures, Scene
 from training.starter.machine import call, compiled, device, narrow, put_into, seeded, weights_of
-from training.starter.periodic import wrap
 from training.starter.rolls import Tori, to_pixels
 
 OUT = Path("training/out/starter/judges")

@@ -25,11 +25,11 @@ from torch import Tensor
 from transformers import CLIPTokenizer
 
 from generator.diffusion.latents import encoded
+from generator.torus import wrap
 from training.starter import autoencoder, words
 from training.starter.captions import varied
 from training.starter.data import DATA, Pictures, Scene
 from training.starter.machine import device, placed, seeded
-from training.starter.periodic import wrap
 from training.starter.rolls import Tori, to_pixels
 from training.starter.tokens import LENGTH, numbered
 

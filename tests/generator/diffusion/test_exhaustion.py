@@ -94,7 +94,7 @@ def test_a_process_with_too_little_memory_makes_the_image_in_tiles_or_says_so_an
     assert tiled[0] > 0.02
     assert len(tiled) == 2
     assert "the image was decoded in tiles" in tiled[1]
-    assert failed[0] == "out_of_memory"
+    assert failed[0] == "out_of_memory", failed
     assert "at 768 x 768" in failed[1]
     assert whole[0] > 0.02
 
