@@ -55,11 +55,9 @@ class Wishes:
         """The model for the request. Raises `RequestError` where no folder is chosen."""
         if self.given("model"):
             return str(getattr(self._operator, "model", ""))
-        if self._settings.uses_builtin:
-            return protocol.DEFAULT_MODEL
-        if not self._settings.chosen_folder:
-            raise protocol.RequestError("Choose the folder of a model, or the built-in one.")
-        return self._settings.chosen_folder
+        if not self._settings.model_name:
+            raise protocol.RequestError("Choose the folder of a model, or a built-in one.")
+        return self._settings.model_name
 
     def model_settings(self) -> dict[str, Any]:
         """What the request says of how the model is run; what is left to the model is left out.
@@ -67,11 +65,13 @@ class Wishes:
         Raises `RequestError` where no folder is chosen, and for a LoRA without a file.
         """
         chosen: dict[str, Any] = {"model": self.model_name, "scheduler": schedulers.requested(self.scheduler)}
-        if chosen["model"].startswith("builtin:"):
+        if chosen["model"] == protocol.DEFAULT_MODEL:
             return chosen
-        chosen["loras"] = tuple(
-            protocol.Lora(bpy.path.abspath(lora.file), round(lora.weight, 4)) for lora in self._settings.loras
-        )
+        if chosen["model"] != protocol.STARTER:  # LoRAs are made for other models
+            chosen["loras"] = tuple(
+                protocol.Lora(bpy.path.abspath(lora.file), round(lora.weight, 4))
+                for lora in self._settings.loras
+            )
         for name, field in _CHOSEN.items():
             if self.given(name) or not self._settings.automatic:
                 chosen[field] = getattr(self, name)
@@ -102,7 +102,7 @@ class Order:
 
 def sent_prompts(wishes: Wishes) -> tuple[str, str]:
     """The prompt and the negative prompt that the generator will get."""
-    builtin = wishes.model == "builtin" or str(wishes.model).startswith("builtin:")
+    builtin = wishes.model in ("builtin", "starter") or str(wishes.model).startswith("builtin:")
     return presets.apply(presets.find(wishes.preset), wishes.prompt, wishes.negative_prompt, builtin=builtin)
 
 

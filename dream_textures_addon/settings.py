@@ -41,6 +41,7 @@ SIZE_ITEMS = [
 
 MODEL_ITEMS = [
     ("builtin", "Built-in", "Plain words to a material with exact maps; needs no download and no GPU"),
+    ("starter", "Starter", "A small diffusion model of materials that came with the add-on; needs PyTorch"),
     ("folder", "Folder", "A diffusion model from a folder on this computer; needs PyTorch"),
 ]
 
@@ -276,14 +277,16 @@ class DTEX_PG_settings(bpy.types.PropertyGroup):
         return (self.width, self.height) if self.size == "custom" else (int(self.size), int(self.size))
 
     @property
-    def chosen_folder(self) -> str:
-        """The path of the chosen model's folder, or an empty text."""
+    def model_name(self) -> str:
+        """What a request calls the chosen model; an empty text where the folder is still to be chosen."""
+        if self.model != "folder":
+            return protocol.STARTER if self.model == "starter" else protocol.DEFAULT_MODEL
         return str(Path(bpy.path.abspath(self.model_folder))) if self.model_folder else ""
 
     @property
-    def uses_builtin(self) -> bool:
-        """Whether the built-in model is chosen."""
-        return self.model == "builtin"
+    def uses_diffusion(self) -> bool:
+        """Whether a diffusion model is chosen, with steps and a guidance."""
+        return self.model != "builtin"
 
 
 _CLASSES = (DTEX_PG_lora, DTEX_PG_settings)

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from generator.diffusion import few_steps
 from generator.progress import GenerationError, Progress
-from generator.protocol import DEFAULT_MODEL, Request
+from generator.protocol import DEFAULT_MODEL, STARTER, Request
 
 if TYPE_CHECKING:
     from generator.material import FloatArray, Material
@@ -83,10 +83,15 @@ PROCEDURAL = ModelInfo(
     DEFAULT_MODEL, "procedural", "Built in: words to a material with exact maps, no download, no GPU", 1024
 )
 
+STARTER_FOLDER = Path(__file__).parent / "weights" / "starter"
+
 
 def installed() -> list[ModelInfo]:
     """Every model found on this machine: the built-in ones, ``DREAM_TEXTURES_MODELS``, the Hugging Face cache."""
     found = [PROCEDURAL]
+    if is_model_folder(STARTER_FOLDER):
+        about = "Built in, experimental: a small diffusion model that knows materials only"
+        found.append(replace(_folder_info(STARTER_FOLDER, STARTER), description=about))
     for root in os.environ.get(MODEL_FOLDERS, "").split(os.pathsep):
         folder = Path(root).expanduser()
         if root and folder.is_dir():
@@ -107,7 +112,7 @@ def find_folder(name: str) -> Path:
 
     Raises `GenerationError` when there is none; nothing is ever downloaded.
     """
-    path = Path(name).expanduser()
+    path = STARTER_FOLDER if name == STARTER else Path(name).expanduser()
     if is_model_folder(path):
         return path
     cached = _hub_cache().get(name)
@@ -166,9 +171,11 @@ def load(name: str, precision: str, device: str, progress: Progress) -> Model:
         from generator.procedural_model import ProceduralModel
 
         return ProceduralModel()
-    if name.startswith("builtin:"):
+    if name.startswith("builtin:") and name != STARTER:
         raise GenerationError(
-            "no_such_model", f"There is no built-in model {name!r}.", f"Use {DEFAULT_MODEL}."
+            "no_such_model",
+            f"There is no built-in model {name!r}.",
+            f"Use {DEFAULT_MODEL} or {STARTER}.",
         )
     folder = find_folder(name)
     from generator import diffusion

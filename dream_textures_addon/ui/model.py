@@ -21,10 +21,11 @@ def draw_model(layout: bpy.types.UILayout, settings: DTEX_PG_settings, runtime: 
     row = body.row(align=True)
     row.prop(settings, "model", expand=True)
     body.prop(settings, "upscaler")
-    if settings.uses_builtin:
+    if not settings.uses_diffusion:
         return
-    body.prop(settings, "model_folder")
-    _draw_loras(body, settings)
+    if settings.model == "folder":
+        body.prop(settings, "model_folder")
+        _draw_loras(body, settings)
     _draw_steps(body, settings, runtime, width)
     body.prop(settings, "scheduler")
     if not runtime.runs_diffusion:
@@ -48,7 +49,8 @@ def _draw_steps(layout: bpy.types.UILayout, settings: DTEX_PG_settings, runtime:
     row = layout.row(heading="Steps")
     row.prop(settings, "automatic", text="Automatic")
     if settings.automatic:
-        wrapped(layout, automatic(runtime.models, settings.chosen_folder, bool(settings.loras)), width)
+        with_loras = settings.model == "folder" and bool(settings.loras)
+        wrapped(layout, automatic(runtime.models, settings.model_name, with_loras), width)
         return
     layout.prop(settings, "steps")
     layout.prop(settings, "guidance")

@@ -78,7 +78,7 @@ def _draw_image(
         return
     column = body.column(align=True)
     column.operator("dtex.make_seamless", icon="TEXTURE")
-    if not settings.uses_builtin:
+    if settings.uses_diffusion:
         column.operator("dtex.make_seamless", text="Make Seamless with the Model").use_model = True
     draw_upscale(column, "Upscale")
     column.operator("dtex.show_tiled", icon="MESH_GRID", depress=space.show_repeat)
@@ -134,5 +134,5 @@ def _draw_material(layout: bpy.types.UILayout, settings: DTEX_PG_settings) -> No
     column = body.column(heading="Maps", align=True)
     column.prop(settings, "maps")
     row = body.row()
-    row.active = settings.source is not None or not settings.uses_builtin
+    row.active = settings.source is not None or settings.uses_diffusion
     row.prop(settings, "maps_from")

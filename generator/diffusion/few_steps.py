@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.progress import GenerationError
-from generator.protocol import Lora, Request
+from generator.protocol import MAX_STEPS, Lora, Request
 
 from . import names
 from .folder import INDEX, display_name
@@ -60,6 +60,9 @@ class MadeFor:
         return f"{self.kind[0].upper()}{self.kind[1:]}: {self.numbers}" if self.kind else self.numbers
 
 
+TOLD = "made_for.json"
+"""The file beside the index where whoever made a model may say so: ``{"steps": 20, "guidance": 3.0}``."""
+
 _KINDS = {
     FewSteps.LCM: MadeFor(LCM, 4, 1.0, "lcm"),
     FewSteps.TURBO: MadeFor("Turbo", 4, 0.0, "euler_a_trailing"),
@@ -69,6 +72,8 @@ _KINDS = {
     FewSteps.DMD: MadeFor("DMD2", 4, 0.0, "lcm"),
 }
 _HYPER_WITH_GUIDANCE = 5.0
+
+_MAX_TOLD_GUIDANCE = 30.0
 
 _XL = MadeFor(steps=25, guidance=5.0)
 _LISTENING = {
@@ -102,10 +107,21 @@ def of_folder(path: Path) -> MadeFor:
     unet, transformer = (read_json(path / part / "config.json") for part in ("unet", "transformer"))
     scheduler = read_json(path / "scheduler" / "scheduler_config.json")
     named = names.in_model((_last(display_name(path)), *map(_origin, (unet, transformer, index))))
+    told = _told_in(read_json(path / TOLD))
+    if told is not None:
+        return told
     if pipeline in _FLOW:
         return _of_flow(pipeline, transformer, scheduler, named)
     base = _LISTENING.get(pipeline, MadeFor())
     return _of_unet(base, unet, scheduler, named)
+
+
+def _told_in(said: dict[str, Any]) -> MadeFor | None:
+    steps, guidance = said.get("steps"), said.get("guidance")
+    plain = type(steps) is int and type(guidance) in (int, float)
+    if not plain or not (0 < steps <= MAX_STEPS and 0 <= guidance <= _MAX_TOLD_GUIDANCE):
+        return None
+    return MadeFor(steps=steps, guidance=float(guidance))
 
 
 def made_for(folder: Path, loras: Iterable[Lora] = ()) -> MadeFor:

@@ -23,7 +23,8 @@ SCHEDULERS = (
 )  # fmt: skip
 """Every scheduler that a request may name, beside the empty name for the model's own."""
 MAKERS = ("auto", "network", "analysis")
-DEFAULT_MODEL = "builtin:procedural"
+DEFAULT_MODEL, STARTER = "builtin:procedural", "builtin:starter"
+"""The models that are always there: words to a material without torch, and a small diffusion model."""
 
 MIN_SIZE, MAX_SIZE = 16, 8192
 MAX_SEED = 2**63 - 1

@@ -71,6 +71,26 @@ def test_an_open_image_goes_through_the_model(
     assert any(image.name.startswith("moss_2_basecolor") for image in bpy.data.images)
 
 
+def test_the_starter_makes_a_material_from_words_and_from_a_photo(
+    cube: bpy.types.Object, generator_python: Callable[[str], None], runtime: Any
+) -> None:
+    """The model that came with the add-on, chosen in the panel, with nothing else on this machine."""
+    generator_python(PYTHON)
+    settings = bpy.context.scene.dtex
+    settings.model, settings.size, settings.seed, settings.random_seed = "starter", "256", 3, False
+    settings.prompt = "weathered turquoise planks"
+    assert bpy.ops.dtex.generate() == {"FINISHED"}
+    textures = [node for node in own_nodes(cube.active_material).values() if node.type == "TEX_IMAGE"]
+    assert len(textures) == 6
+    (result,) = runtime.board.latest.results
+    assert (result.recipe["model"], result.recipe["num_inference_steps"]) == ("builtin:starter", 20)
+    assert all(result.seams[axis]["tiles"] is not False for axis in ("x", "y"))
+    assert "20 steps, guidance 3" in drawn(width=2000).texts
+    settings.source, settings.strength = picture("photo.png", photo()), 0.5
+    assert bpy.ops.dtex.generate() == {"FINISHED"}
+    assert runtime.board.latest.results[0].recipe["source"]["name"] == "photo.png"
+
+
 @pytest.mark.parametrize("family", ["sd1", "sdxl"])
 def test_a_tiling_image_stays_one_on_its_way_through_the_model(
     scene: bpy.types.Scene,

@@ -84,6 +84,9 @@ def test_what_only_diffusion_uses_shows_only_there(scene: bpy.types.Scene) -> No
     assert "dtex.add_lora" not in drawn().operators
     scene.dtex.model = "folder"
     assert only <= set(drawn().props)
+    scene.dtex.model = "starter"
+    assert only & set(drawn().props) == only - {"model_folder"}
+    assert "dtex.add_lora" not in drawn().operators, "LoRAs are made for other models"
 
 
 def test_steps_and_guidance_are_the_models_own_unless_one_says_otherwise(
@@ -101,6 +104,12 @@ def test_steps_and_guidance_are_the_models_own_unless_one_says_otherwise(
     assert "Turbo: 4 steps" in drawn().texts
     scene.dtex.model_folder = f"{tmp_path}/sd-turbo/"
     assert "Turbo: 4 steps" in drawn().texts, "however its path is written"
+    scene.dtex.model = "starter"
+    assert "20 steps, guidance 3" not in drawn().texts
+    ours = {"name": "builtin:starter", "numbers": "20 steps, guidance 3"}
+    monkeypatch.setattr(type(runtime), "models", [known, ours])
+    assert "20 steps, guidance 3" in drawn().texts
+    scene.dtex.model = "folder"
     scene.dtex.model_folder = str(tmp_path / "other")
     assert "As the model was made for" in drawn().texts
 
@@ -130,6 +139,11 @@ def test_a_request_says_what_was_chosen_and_leaves_the_rest_to_the_model(scene: 
     scene.dtex.guidance_end = 0.5
     scene.dtex.loras.add().file = "/loras/moss.safetensors"
     assert request().loras == (), "the built-in model takes none"
+    scene.dtex.model = "starter"
+    ours = request()
+    assert (ours.model, ours.loras) == ("builtin:starter", ())
+    assert (ours.num_inference_steps, ours.guidance_scale) == (0, None)
+    assert request(steps=8).num_inference_steps == 8
     scene.dtex.model, scene.dtex.model_folder = "folder", "/models/one"
     scene.dtex.loras[0].weight = 0.8
     left = request()

@@ -126,7 +126,7 @@ class Work:
         """Train the autoencoder."""
         steps, batch = self._effort.encoding
         if not self._trained("autoencoder", steps):
-            settings = Settings(steps=steps, rate=autoencoder.RATE, average=0.999)
+            settings = autoencoder.settings(steps)
             pictures = self._data("train", self._sizes[0])
             out, minutes = self._root / "autoencoder", self._clock.minutes
             autoencoder.run(pictures, out, settings, minutes, self._effort.width, batch, self._seed)

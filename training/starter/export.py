@@ -20,6 +20,7 @@ import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 
+from generator.diffusion import few_steps
 from training.checkpoints import read_log
 from training.starter import autoencoder, denoiser, words
 from training.starter.captions import held_out_prompts
@@ -74,6 +75,8 @@ def assemble(codec: Path, reader: Path, network: Path, out: Path) -> Path:
         shutil.copyfile(reader / "tokenizer" / name, partial / "tokenizer" / name)
     for path in partial.rglob("config.json"):
         _settle(path)
+    told = {"steps": STEPS, "guidance": GUIDANCE}
+    (partial / few_steps.TOLD).write_text(json.dumps(told) + "\n", encoding="utf-8")
     weigh(partial)
     log = read_log(network.parent / "log.jsonl")
     count = sum(p.numel() for part in (parts.codec, parts.text, unet) for p in part.parameters())
