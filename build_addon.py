@@ -32,6 +32,10 @@ REQUIRED = (
     "runtime/generator/__main__.py",
     "runtime/generator/protocol/__init__.py",
     "runtime/generator/weights/maps.safetensors",
+    "runtime/generator/weights/starter/model_index.json",
+    "runtime/generator/weights/starter/text_encoder/model.safetensors",
+    "runtime/generator/weights/starter/unet/diffusion_pytorch_model.safetensors",
+    "runtime/generator/weights/starter/vae/diffusion_pytorch_model.safetensors",
     "runtime/generator/weights/upscaler-colour-x4.safetensors",
     "runtime/generator/weights/upscaler-data-x4.safetensors",
 )

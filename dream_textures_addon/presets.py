@@ -13,7 +13,7 @@ class Preset:
     """What is put around the artist's words.
 
     ``template`` and ``negative`` are for models that were trained on captions; ``{prompt}`` marks the artist's
-    words. ``builtin`` is for the built-in model, which reports each word that it does not know.
+    words. ``builtin`` is for the models that ship with us, which know plain words alone.
     """
 
     id: str

@@ -39,10 +39,16 @@ SIZE_ITEMS = [
     ("custom", "Custom", "A width and a height of your own"),
 ]
 
+# The numbers are what files hold: they stay with their items.
 MODEL_ITEMS = [
-    ("builtin", "Built-in", "Plain words to a material with exact maps; needs no download and no GPU"),
-    ("starter", "Starter", "A small diffusion model of materials that came with the add-on; needs PyTorch"),
-    ("folder", "Folder", "A diffusion model from a folder on this computer; needs PyTorch"),
+    ("builtin", "Built-in", "Plain words to a material with exact maps; needs no download and no GPU", 0),
+    (
+        "starter",
+        "Starter",
+        "A small diffusion model of materials that came with the add-on; needs PyTorch",
+        2,
+    ),
+    ("folder", "Folder", "A diffusion model from a folder on this computer; needs PyTorch", 1),
 ]
 
 MAP_ITEMS = [

@@ -90,7 +90,7 @@ def installed() -> list[ModelInfo]:
     """Every model found on this machine: the built-in ones, ``DREAM_TEXTURES_MODELS``, the Hugging Face cache."""
     found = [PROCEDURAL]
     if is_model_folder(STARTER_FOLDER):
-        about = "Built in, experimental: a small diffusion model that knows materials only"
+        about = "Built in, experimental: a small diffusion model that knows materials only; needs torch"
         found.append(replace(_folder_info(STARTER_FOLDER, STARTER), description=about))
     for root in os.environ.get(MODEL_FOLDERS, "").split(os.pathsep):
         folder = Path(root).expanduser()
@@ -112,7 +112,9 @@ def find_folder(name: str) -> Path:
 
     Raises `GenerationError` when there is none; nothing is ever downloaded.
     """
-    path = STARTER_FOLDER if name == STARTER else Path(name).expanduser()
+    if name.startswith("builtin:"):
+        return _built_in(name)
+    path = Path(name).expanduser()
     if is_model_folder(path):
         return path
     cached = _hub_cache().get(name)
@@ -133,8 +135,22 @@ def find_folder(name: str) -> Path:
     raise GenerationError(
         "no_such_model",
         f"There is no model {name!r} on this machine.",
-        f"Use {DEFAULT_MODEL}, or the path of a diffusers model folder.",
+        f"Use {DEFAULT_MODEL}, {STARTER}, or the path of a diffusers model folder.",
     )
+
+
+def _built_in(name: str) -> Path:
+    if name != STARTER:
+        raise GenerationError(
+            "no_such_model", f"There is no built-in model {name!r}.", f"Use {DEFAULT_MODEL} or {STARTER}."
+        )
+    if not is_model_folder(STARTER_FOLDER):
+        raise GenerationError(
+            "no_such_model",
+            "This copy of Dream Textures lacks the small diffusion model that belongs to it.",
+            f"Install Dream Textures again, or use {DEFAULT_MODEL}.",
+        )
+    return STARTER_FOLDER
 
 
 def native_size(name: str) -> int:
@@ -171,12 +187,6 @@ def load(name: str, precision: str, device: str, progress: Progress) -> Model:
         from generator.procedural_model import ProceduralModel
 
         return ProceduralModel()
-    if name.startswith("builtin:") and name != STARTER:
-        raise GenerationError(
-            "no_such_model",
-            f"There is no built-in model {name!r}.",
-            f"Use {DEFAULT_MODEL} or {STARTER}.",
-        )
     folder = find_folder(name)
     from generator import diffusion
 

@@ -24,7 +24,7 @@ Losses = Callable[[Mapping[str, Tensor], int], Mapping[str, Tensor]]
 class Settings:
     """What, besides data and network, decides the result. ``average`` is how far the kept weights look back.
 
-    With a ``matrix_rate`` convolutions are moved by Muon at that rate.
+    With a ``matrix_rate`` convolutions are moved by Muon at that rate, and with ``linear`` all other matrices too.
     """
 
     steps: int = 16_000
@@ -35,11 +35,20 @@ class Settings:
     decay: float = 1e-4
     average: float = 0.998
     clip: float = 1.0
+    linear: bool = False
+    falling: float | None = None
 
     def share_at(self, step: int) -> float:
-        """The share of the rates: up in a straight line, then down to the ``least`` along half a cosine."""
+        """The share of the rates: up in a straight line, then down to the ``least`` along half a cosine.
+
+        With ``falling`` it stays up, and falls in a straight line over that share of the steps, the last ones. Until
+        then no step depends on how many there will be.
+        """
         if step < self.warm_up:
             return (step + 1) / self.warm_up
+        if self.falling is not None:
+            left = (self.steps - step) / max(1.0, self.falling * self.steps)
+            return max(self.least, min(1.0, left))
         done = min(1.0, (step - self.warm_up) / max(1, self.steps - self.warm_up))
         return self.least + 0.5 * (1 - self.least) * (1 + math.cos(math.pi * done))
 
@@ -59,7 +68,7 @@ def train(
     alone, so that a run in pieces is the run in one piece. ``look`` gets the averaged weights at each checkpoint.
     """
     out.mkdir(parents=True, exist_ok=True)
-    optimisers = Optimisers(start, settings.rate, settings.decay, settings.matrix_rate)
+    optimisers = Optimisers(start, settings.rate, settings.decay, settings.matrix_rate, settings.linear)
     averaged = {name: leaf.detach().clone() for name, leaf in optimisers.leaves.items()}
     path, log = out / "checkpoint.safetensors", Log(out / "log.jsonl")
     step, spent = 0, 0.0

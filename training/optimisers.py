@@ -47,19 +47,36 @@ def orthogonal(matrix: Tensor, rounds: int = 5) -> Tensor:
     return x.T if tall else x
 
 
+def _channels_last(value: Tensor) -> bool:
+    last = value.ndim == 4 and value.is_contiguous(memory_format=torch.channels_last)
+    return last and not value.is_contiguous()
+
+
 class Optimisers:
-    """The optimisers of a run, and the leaves that they move; a leaf of Muon's is a matrix of ``(O, C * K * K)``."""
+    """The optimisers of a run, and the leaves that they move; a leaf of Muon's is a matrix of ``(O, C * K * K)``.
+
+    Muon moves convolutions and, where ``linear`` says so, the other matrices, but for embeddings.
+    """
 
     def __init__(
-        self, start: Mapping[str, Tensor], rate: float, decay: float, matrix_rate: float | None
+        self,
+        start: Mapping[str, Tensor],
+        rate: float,
+        decay: float,
+        matrix_rate: float | None,
+        linear: bool = False,
     ) -> None:
         self._shapes = {name: value.shape for name, value in start.items()}
+        self._last = {name for name, value in start.items() if _channels_last(value)}
         self.leaves: dict[str, Tensor] = {}
         matrices, others = [], []
         for name, value in start.items():
-            broad = value.ndim == 4 and min(value.shape[0], value[0].numel()) > _NARROW
-            muon = matrix_rate is not None and broad
-            leaf = (value.flatten(1) if muon else value).clone().requires_grad_()
+            inner = value.ndim == 4 or (linear and value.ndim == 2 and "embedding" not in name)
+            muon = matrix_rate is not None and inner and min(value.shape[0], value[0].numel()) > _NARROW
+            matrix = (
+                (value.permute(0, 2, 3, 1) if name in self._last else value).flatten(1) if muon else value
+            )
+            leaf = matrix.clone().requires_grad_()
             self.leaves[name] = leaf
             (matrices if muon else others).append(leaf)
         self.all: list[torch.optim.Optimizer] = []
@@ -73,7 +90,14 @@ class Optimisers:
 
     def shaped(self, leaves: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Leaves, or tensors like them, in the shapes that the network knows."""
-        return {name: leaf.view(self._shapes[name]) for name, leaf in leaves.items()}
+        return {name: self._shaped(name, leaf) for name, leaf in leaves.items()}
+
+    def _shaped(self, name: str, leaf: Tensor) -> Tensor:
+        shape = self._shapes[name]
+        if name not in self._last or leaf.ndim == 4:
+            return leaf.view(shape)
+        out, channels, rows, columns = shape  # the columns lie in the order that convolutions want
+        return leaf.view(out, rows, columns, channels).permute(0, 3, 1, 2)
 
     def step(self, share: float, clip: float) -> None:
         """One step along the leaves' gradients, at this share of each rate; then the gradients are gone."""

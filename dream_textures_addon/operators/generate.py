@@ -46,7 +46,9 @@ class DTEX_OT_generate(bpy.types.Operator):
     seed: IntProperty(name="Seed", min=0, max=MAX_SEED, options=_ONCE)
     count: IntProperty(name="Variations", default=1, min=1, max=protocol.MAX_COUNT, options=_ONCE)
     model: StringProperty(
-        name="Model", description="builtin:procedural, or the path of a model folder", options=_ONCE
+        name="Model",
+        description="builtin:procedural, builtin:starter, or the path of a model folder",
+        options=_ONCE,
     )
     steps: IntProperty(name="Steps", default=25, min=1, max=protocol.MAX_STEPS, options=_ONCE)
     guidance: FloatProperty(name="Guidance", default=7.5, min=0.0, max=100.0, options=_ONCE)

@@ -37,7 +37,9 @@ class DTEX_OT_make_seamless(bpy.types.Operator):
     # For scripts: each one that is given is used in place of the panel's setting.
     seamless: EnumProperty(name="Seamless", items=SEAMLESS_ITEMS[:3], options=_ONCE)
     prompt: StringProperty(name="Prompt", options=_ONCE)
-    model: StringProperty(name="Model", description="The path of a model folder", options=_ONCE)
+    model: StringProperty(
+        name="Model", description="builtin:starter, or the path of a model folder", options=_ONCE
+    )
     strength: FloatProperty(name="Strength", default=0.6, min=0.0, max=1.0, options=_ONCE)
     seed: IntProperty(name="Seed", min=0, max=MAX_SEED, options=_ONCE)
     steps: IntProperty(name="Steps", default=25, min=1, max=protocol.MAX_STEPS, options=_ONCE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..model_numbers import automatic
+from ..model_numbers import automatic, native_size
 from ..runtime_state import Runtime
 from ..settings import DTEX_PG_settings
 from .environment import draw_model_needs
@@ -28,6 +28,9 @@ def draw_model(layout: bpy.types.UILayout, settings: DTEX_PG_settings, runtime: 
         _draw_loras(body, settings)
     _draw_steps(body, settings, runtime, width)
     body.prop(settings, "scheduler")
+    native = native_size(runtime.models, settings.model_name)
+    if native and settings.pixels != (native, native):
+        wrapped(body, f"Made for {native} × {native} pixels", width)
     if not runtime.runs_diffusion:
         draw_model_needs(body, runtime.environment, runtime.names_python, width)
 

@@ -21,7 +21,7 @@ _ABILITIES = {
     "maps": "Maps from any image",
     "tile": "Making an image tile",
     "upscale": "Making images larger",
-    "diffusion": "Diffusion models from a folder",
+    "diffusion": "Diffusion models: the starter, and any from a folder",
 }
 
 

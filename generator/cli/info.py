@@ -10,7 +10,7 @@ from generator import doctor as checks
 
 
 def models(options: argparse.Namespace) -> int:
-    """List the models on this machine, and the materials that the built-in one knows."""
+    """List the models on this machine, and the materials that the procedural one knows."""
     from generator import models as registry
     from generator import procedural
 
@@ -26,7 +26,7 @@ def models(options: argparse.Namespace) -> int:
     print(f"\n{registry.PROCEDURAL.name} knows {len(families)} materials, such as:")
     for item in families:
         print(f"    {item.name:<16} {item.example}")
-    if len(found) == 1:
+    if all(model.name.startswith("builtin:") for model in found):
         print(
             "\nFor more, give --model the path of a diffusers folder (Stable Diffusion 1.x, 2.x, XL), or put such "
             f"folders\ninto one folder and name that in the environment variable {registry.MODEL_FOLDERS}."

@@ -21,6 +21,7 @@ from generator.protocol import (
     PRECISIONS,
     SCHEDULERS,
     SEAMLESS,
+    STARTER,
     Lora,
     RequestError,
 )
@@ -215,7 +216,9 @@ def _add_upscale(commands: argparse._SubParsersAction) -> None:
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--model", metavar="NAME_OR_PATH", help=f"a diffusers folder (default: {DEFAULT_MODEL})"
+        "--model",
+        metavar="NAME_OR_PATH",
+        help=f"{STARTER}, a diffusers folder, or the name of one that is cached (default: {DEFAULT_MODEL})",
     )
     parser.add_argument("--strength", type=float, metavar="S", help="how far the source may change, 0 to 1")
     parser.add_argument(

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from importlib import metadata
 
 from generator import __version__, diffusion
+from generator.protocol import DEFAULT_MODEL, STARTER
 
 from .finding import Finding
 
@@ -38,8 +39,8 @@ def packages() -> Iterator[Finding]:
         yield Finding(
             "torch and diffusers",
             True,
-            "not installed, so only the built-in model works",
-            "For Stable Diffusion models: pip install 'dream-textures[diffusion]'",
+            f"not installed, so of the models only {DEFAULT_MODEL} works",
+            f"For {STARTER} and Stable Diffusion models: pip install 'dream-textures[diffusion]'",
         )
 
 

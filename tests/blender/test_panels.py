@@ -77,6 +77,11 @@ def test_every_setting_can_be_reached(scene: bpy.types.Scene) -> None:
     assert (settings - {"loras"}) | rows <= set(drawn().props)
 
 
+def test_files_keep_the_model_that_they_were_saved_with(scene: bpy.types.Scene) -> None:
+    values = {item.identifier: item.value for item in scene.dtex.bl_rna.properties["model"].enum_items}
+    assert values == {"builtin": 0, "folder": 1, "starter": 2}
+
+
 def test_what_only_diffusion_uses_shows_only_there(scene: bpy.types.Scene) -> None:
     scene.dtex.automatic = False
     only = {"automatic", "steps", "guidance", "guidance_end", "scheduler", "model_folder"}
@@ -109,6 +114,11 @@ def test_steps_and_guidance_are_the_models_own_unless_one_says_otherwise(
     ours = {"name": "builtin:starter", "numbers": "20 steps, guidance 3"}
     monkeypatch.setattr(type(runtime), "models", [known, ours])
     assert "20 steps, guidance 3" in drawn().texts
+    assert "Made for 512 × 512 pixels" not in drawn().texts
+    monkeypatch.setattr(type(runtime), "models", [{**ours, "native_size": 512}])
+    assert "Made for 512 × 512 pixels" in drawn().texts
+    scene.dtex.size = "512"
+    assert "Made for 512 × 512 pixels" not in drawn().texts
     scene.dtex.model = "folder"
     scene.dtex.model_folder = str(tmp_path / "other")
     assert "As the model was made for" in drawn().texts

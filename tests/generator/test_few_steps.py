@@ -60,7 +60,11 @@ def test_whoever_made_a_model_may_say_what_it_is_made_for(tmp_path: Path) -> Non
     (folder / "made_for.json").write_text('{"steps": 20, "guidance": 3}')
     assert of_folder(folder) == MadeFor("", 20, 3.0)
     wrong = ("[", "[20, 3]", '{"steps": 20}', '{"steps": "20", "guidance": 3}', '{"steps": 0, "guidance": 3}')
-    more = ('{"steps": 9999, "guidance": 3}', '{"steps": 20, "guidance": NaN}', '{"steps": true, "guidance": 3}')
+    more = (
+        '{"steps": 9999, "guidance": 3}',
+        '{"steps": 20, "guidance": NaN}',
+        '{"steps": true, "guidance": 3}',
+    )
     for text in (*wrong, *more):
         (folder / "made_for.json").write_text(text)
         assert of_folder(folder).kind == "Turbo", text

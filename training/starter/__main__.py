@@ -134,7 +134,7 @@ class Work:
 
     def latents(self) -> bool:
         """Encode the pictures."""
-        for size in self._sizes[1:]:
+        for size in self._sizes:
             parts = self._root / "autoencoder/model", self._root / "words/model"
             latents.build(self._data("train", size), self._root / "latents", *parts, seed=self._seed)
         return True
@@ -144,7 +144,7 @@ class Work:
         steps, batch = self._effort.denoising
         if not self._trained("denoiser", steps):
             settings = denoiser.settings(steps)
-            folders = [self._root / "latents" / f"train-{size}" for size in self._sizes[1:]]
+            folders = [self._root / "latents" / f"train-{size}" for size in self._sizes]
             parts = self._root / "autoencoder/model", self._root / "words/model"
             out, minutes = self._root / "denoiser", self._clock.minutes
             shape = self._effort.widths, self._effort.layers

@@ -16,6 +16,7 @@ from generator import diffusion
 from generator.diffusion.model import DiffusionModel
 from generator.material import FloatArray
 from generator.protocol import Request
+from generator.torus import wrap
 from training.starter.data import picture
 from training.starter.judges import COLOURS, FAMILIES, Judge, verdicts
 from training.starter.noise import GUIDANCE, STEPS
@@ -132,7 +133,7 @@ def tell(judge: Judge, made: FloatArray, family: str, group: str) -> Told:
 
 def spread(judge: Judge, pictures: Sequence[FloatArray]) -> float:
     """How different some pictures of one prompt look to the judges: the mean distance of every two."""
-    with torch.no_grad():
+    with torch.no_grad(), wrap(judge):
         seen = judge.seen(to_judge(pictures))
     return float(torch.pdist(seen).mean())
 

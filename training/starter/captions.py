@@ -14,6 +14,7 @@ import numpy as np
 
 from generator import procedural
 from generator.procedural.colours import METALS
+from generator.procedural.description import Description
 from generator.procedural.registry import family_info
 from training.captions import caption
 from training.phrases import ADJECTIVES, STRUCTURES
@@ -95,10 +96,13 @@ def varied(text: str, rng: np.random.Generator) -> str:
         other = _with_strangers(text, rng)
     read, meant = procedural.parse(other), procedural.parse(text)
     # Another order may make another noun the material ("stone brick"): then it would be a lie.
-    same = (
-        read.family == meant.family and read.inlay == meant.inlay and set(read.colours) == set(meant.colours)
-    )
-    return other if same else text
+    return other if _sense(read) == _sense(meant) else text
+
+
+def _sense(read: Description) -> tuple[object, ...]:
+    """All that a picture depends on."""
+    named = dict(read.modifiers), set(read.structure)
+    return (read.family, read.inlay, read.metal, read.colours, *named)
 
 
 def _with_strangers(text: str, rng: np.random.Generator) -> str:

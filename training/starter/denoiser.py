@@ -19,6 +19,8 @@ from typing import Any
 
 import torch
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
+from diffusers.models.resnet import ResnetBlock2D
+from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
@@ -37,7 +39,7 @@ from training.starter.tokens import numbered
 OUT = Path("training/out/starter/denoiser")
 STEPS, BATCH = 15_000, 64
 RATE, MATRIX_RATE = 6e-4, 4e-3
-WIDTHS, LAYERS = (64, 128, 256), 1
+WIDTHS, LAYERS = (32, 64, 128, 256), 1
 
 NATIVE = 512
 """Pixels a side of what the model is meant to make, whatever it is trained on."""
@@ -45,8 +47,15 @@ NATIVE = 512
 UNTOLD = 0.12
 """How often the words are left out, so that there is something to be guided away from."""
 
-LATE = 0.7
-"""The share of the steps after which larger tori come in, a quarter as many in a batch, every second step."""
+USUAL = 128
+"""Pixels a side of the tori that most steps are made with."""
+
+SMALL_UNTIL = 6_000
+"""The step until which every second batch is of the smallest tori, of materials without a layout: their words, colours
+and grain are learnt from those four times as fast. A layout has no room there and would be another one."""
+
+LARGE_FROM = 4_000
+"""The step from which every fourth batch is of the largest tori, for what is larger than the usual ones."""
 
 STRUCTURED = 2.0
 """How often a layout of pieces is shown for each other picture: courses are harder to learn than moss."""
@@ -58,32 +67,54 @@ def unet_of(
     """A denoiser without weights to speak of.
 
     Words reach every level through the embedding of the time, since they say the same of every place of a texture;
-    the inner levels attend to them as well. Only the coarsest attends to itself: what is learnt on small tori has to
-    hold on large ones.
+    the two coarsest levels attend to them as well. Only the coarsest attends to itself: what is learnt on small tori
+    has to hold on large ones.
     """
-    inner = len(widths) - 1
+    outer, inner = max(1, len(widths) - 2), len(widths) - 1
     by_level: dict[str, Any] = {
         "only_cross_attention": (*(True,) * inner, False),
         "attention_head_dim": tuple(
             max(1, w // 64) for w in widths
         ),  # diffusers' name for the number of heads
     }
-    return UNet2DConditionModel(
-        sample_size=NATIVE // 8,
+    unet = UNet2DConditionModel(
+        sample_size=NATIVE // autoencoder.STRIDE,
         in_channels=channels,
         out_channels=channels,
         block_out_channels=widths,
         layers_per_block=layers,
-        down_block_types=("DownBlock2D", *("CrossAttnDownBlock2D",) * inner),
-        up_block_types=(*("CrossAttnUpBlock2D",) * inner, "UpBlock2D"),
+        down_block_types=("DownBlock2D",) * outer + ("CrossAttnDownBlock2D",) * (inner + 1 - outer),
+        up_block_types=("CrossAttnUpBlock2D",) * (inner + 1 - outer) + ("UpBlock2D",) * outer,
         **by_level,
         cross_attention_dim=width,
         addition_embed_type="text",
         addition_embed_type_num_heads=max(1, width // 48),
         resnet_time_scale_shift="scale_shift",
-        norm_num_groups=min(32, widths[0] // 2),
+        norm_num_groups=min(32, widths[0] // 4),
         use_linear_projection=True,
     )
+    _begin(unet)
+    return unet
+
+
+@torch.no_grad()
+def _begin(unet: UNet2DConditionModel) -> None:
+    """Start as a network that does nothing (ADM, arXiv 2105.05233), and lets the time be heard beside the words.
+
+    The words' embedding ends in a norm and would be ten times as loud as what tells one time from another.
+    """
+    nothing: list[Any] = [unet.conv_out]
+    for module in unet.modules():
+        if isinstance(module, ResnetBlock2D):
+            nothing.append(module.conv2)
+        elif isinstance(module, Transformer2DModel):
+            nothing.append(module.proj_out)
+    for layer in nothing:
+        layer.weight.zero_()
+        layer.bias.zero_()
+    parts: Any = unet
+    parts.add_embedding.norm2.weight.mul_(0.3)
+    parts.time_embedding.linear_2.weight.mul_(4)
 
 
 @dataclass(frozen=True)
@@ -118,7 +149,7 @@ def read_parts(codec: Path, reader: Path, on: torch.device) -> Parts:
 
 
 class Losses:
-    """The loss at a step; step ``n`` depends on ``n``, the seed and the number of all steps alone."""
+    """The loss at a step; step ``n`` depends on ``n`` and the seed alone."""
 
     def __init__(
         self,
@@ -126,16 +157,25 @@ class Losses:
         parts: Parts,
         latents: list[Latents],
         batch: int,
-        steps: int,
         seed: int,
         on: torch.device,
     ) -> None:
         self._unet, self._parts, self._latents, self._batch = unet, parts, latents, batch
-        self._late, self._seed, self._on = LATE * steps, seed, on
+        self._seed, self._on = seed, on
+        self._usual = max((turn for turn, some in enumerate(latents) if some.size <= USUAL), default=0)
         self._noising, self._nothing = Noising(on), parts.said([""])
         layouts = [[family_info(scene.family).layout for scene in some.scenes] for some in latents]
-        self._shares = [torch.where(torch.tensor(layout), STRUCTURED, 1.0) for layout in layouts]
+        self._shares = [
+            torch.where(torch.tensor(layout), STRUCTURED if turn >= self._usual else 0.0, 1.0)
+            for turn, layout in enumerate(layouts)
+        ]
         self._velocity = compiled(self.velocity, on)
+
+    def _turn(self, step: int) -> int:
+        """Which latents a step is made with."""
+        if step % 4 == 0 and step >= LARGE_FROM:
+            return len(self._latents) - 1
+        return 0 if step % 2 and step < SMALL_UNTIL else self._usual
 
     def velocity(self, weights: Mapping[str, Tensor], latents: Tensor, time: Tensor, words: Tensor) -> Tensor:
         """What the denoiser tells with these weights."""
@@ -143,8 +183,10 @@ class Losses:
 
     def __call__(self, weights: Mapping[str, Tensor], step: int) -> dict[str, Tensor]:
         random = seeded(self._seed, step)
-        turn = step % len(self._latents) if step >= self._late else 0
-        count = self._batch if turn == 0 else max(1, self._batch // 4)
+        turn = self._turn(step)
+        usual, size = self._latents[self._usual].size, self._latents[turn].size
+        # As much work for each size, and for small tori half of it: more steps are worth more there.
+        count = max(1, self._batch * usual // size if size < usual else self._batch * usual**2 // size**2)
         chosen = torch.multinomial(self._shares[turn], count, replacement=True, generator=random)
         clean, tokens = self._latents[turn].drawn(chosen, random)
         time = times(count, random).to(self._on)
@@ -159,8 +201,22 @@ class Losses:
 
 
 def settings(steps: int, rate: float = RATE, matrix_rate: float | None = MATRIX_RATE) -> Settings:
-    """How the denoiser is trained in so many steps; its averages look back further than others'."""
-    return Settings(steps, rate, matrix_rate, least=0.02, warm_up=500, decay=1e-3, average=0.9995)
+    """How the denoiser is trained in so many steps; its averages look back further than others'.
+
+    The rates fall over the last fifth alone, so that a copy of the folder can be brought to an end at any time, and the
+    folder itself be trained on.
+    """
+    return Settings(
+        steps,
+        rate,
+        matrix_rate,
+        least=0.02,
+        warm_up=200,
+        decay=1e-3,
+        average=0.9995,
+        linear=True,
+        falling=0.2,
+    )
 
 
 def run(
@@ -178,19 +234,21 @@ def run(
 ) -> Path:
     """Train for so many minutes, and give the folder of the denoiser as diffusers reads it.
 
-    The first folder of latents is learnt from all along, the others late. Raises ``ValueError`` for latents of another
-    autoencoder or tokenizer.
+    ``data`` are folders of latents, the smallest tori first. Raises ``ValueError`` for latents of another autoencoder
+    or tokenizer.
     """
     on = device()
     latents = [Latents(folder, on) for folder in data]
     made_by = fingerprint(codec, reader / "tokenizer")
     if any(some.made_by != made_by for some in latents):
         raise ValueError("The latents are not those of this autoencoder and tokenizer; make them again.")
+    _belongs(out, fingerprint(codec, reader))
     parts = read_parts(codec, reader, on)
     side, channels = latents[-1].tori.fields.shape[1], latents[0].tori.fields.shape[-1]
     torch.manual_seed(seed)
-    unet: UNet2DConditionModel = placed(unet_of(channels, parts.text.config.hidden_size, widths, layers), on)
-    losses = Losses(unet, parts, latents, batch, how.steps, seed, on)
+    unet = unet_of(channels, parts.text.config.hidden_size, widths, layers)
+    unet = placed(unet, on).to(memory_format=torch.channels_last)
+    losses = Losses(unet, parts, latents, batch, seed, on)
     asked = [prompt for prompt, _, _ in held_out_prompts(16, seed)]
 
     def look(weights: Mapping[str, Tensor], step: int) -> None:
@@ -215,13 +273,29 @@ def run(
     return out / "model"
 
 
+def _belongs(out: Path, parts: str) -> None:
+    """Raises ``ValueError`` where what lies in ``out`` was trained beside another autoencoder or text encoder."""
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / "trained_beside.txt"
+    if not path.is_file():
+        path.write_text(parts, encoding="utf-8")
+    elif path.read_text(encoding="utf-8") != parts:
+        raise ValueError(
+            f"{out} was trained beside another autoencoder or text encoder; choose another folder."
+        )
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command line; 1 when the data or the folders will not do."""
     parser = argparse.ArgumentParser(
         prog="python -m training.starter.denoiser", description="Train the denoiser."
     )
     parser.add_argument(
-        "--data", type=Path, nargs="+", default=[LATENTS / "train-128", LATENTS / "train-256"]
+        "--data",
+        type=Path,
+        nargs="+",
+        default=[LATENTS / f"train-{size}" for size in (64, 128, 256)],
+        help="folders of latents, the smallest tori first",
     )
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--autoencoder", type=Path, default=autoencoder.OUT / "model")

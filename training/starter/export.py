@@ -39,8 +39,9 @@ library_name: diffusers
 ---
 # builtin:starter
 
-A small diffusion model of materials, for every machine, offline: it makes base colours that tile, from words and from
-pictures, and knows nothing but materials. {parameters:.1f} million parameters, {megabytes:.0f} MB in halves.
+Experimental. A small diffusion model of materials, for every machine, offline: it makes base colours that tile,
+from words and from pictures, and knows nothing but materials. {parameters:.1f} million
+parameters, {megabytes:.0f} MB in halves.
 
 - **Made of** nothing but the procedural materials of Dream Textures and their captions; `training/starter` makes it
   again. Denoiser: {steps} steps, {hours:.1f} hours. {asked} combinations of material and colour were held out.
@@ -89,7 +90,7 @@ def assemble(codec: Path, reader: Path, network: Path, out: Path) -> Path:
             asked=len({(family, group) for _, family, group in held_out_prompts(500)}),
             few=STEPS,
             guidance=GUIDANCE,
-            multiple=8 * 2 ** (len(unet.config["block_out_channels"]) - 1),
+            multiple=autoencoder.STRIDE * 2 ** (len(unet.config["block_out_channels"]) - 1),
         ),
         encoding="utf-8",
     )

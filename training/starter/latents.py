@@ -34,7 +34,7 @@ from training.starter.rolls import Tori, to_pixels
 from training.starter.tokens import LENGTH, numbered
 
 LATENTS = Path("training/out/starter/latents")
-MOVED, SAID = 4, 6
+MOVED, SAID = 3, 6
 """How often each picture is encoded, rolled and mirrored by chance, and how often its caption is put into words."""
 
 _CHUNK = 32
@@ -122,7 +122,8 @@ class Latents:
                 f"{folder} holds no latents; python -m training.starter.latents makes them."
             )
         about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
-        self.made_by, self.moved, self.said = str(about["made_by"]), int(about["moved"]), int(about["said"])
+        self.made_by, self.size = str(about["made_by"]), int(about["size"])
+        self.moved, self.said = int(about["moved"]), int(about["said"])
         entries = [e for s in shards for e in json.loads((s / "scenes.json").read_text(encoding="utf-8"))]
         self.scenes = [Scene(**entry) for entry in entries]
         fields = torch.from_numpy(
@@ -150,7 +151,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m training.starter.latents", description="Encode the pictures."
     )
-    parser.add_argument("--data", type=Path, nargs="+", default=[DATA / "train-128", DATA / "train-256"])
+    parser.add_argument(
+        "--data", type=Path, nargs="+", default=[DATA / f"train-{size}" for size in (64, 128, 256)]
+    )
     parser.add_argument("--out", type=Path, default=LATENTS)
     parser.add_argument("--autoencoder", type=Path, default=autoencoder.OUT / "model")
     parser.add_argument("--words", type=Path, default=words.OUT / "model")

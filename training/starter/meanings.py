@@ -20,15 +20,18 @@ _METALS, _COLOURS, _STRUCTURES = tuple(METALS), tuple(COLOURS), tuple(lexicon.ST
 _LAYERS = tuple(info.name for info in registry.layers())
 
 SIZES = {
-    "family": len(FAMILIES), "inlay": len(FAMILIES) + 1, "metal": len(_METALS) + 1, "colours": len(_COLOURS),
-    "structure": len(_STRUCTURES), "layers": len(_LAYERS),
+    "family": len(FAMILIES), "inlay": len(FAMILIES) + 1, "metal": len(_METALS) + 1, "first": len(_COLOURS) + 1,
+    "colours": len(_COLOURS), "structure": len(_STRUCTURES), "layers": len(_LAYERS),
 }  # fmt: skip
-"""How many numbers each part of a meaning takes; the first three are one choice each."""
+"""How many numbers each part of a meaning takes; the first four are one choice each; ``first`` is the colour
+that was named first, which is the material's own."""
+
+CHOICES = ("family", "inlay", "metal", "first")
 
 
 def meanings(texts: Sequence[str]) -> dict[str, Tensor]:
     """What the procedural model understands: choices ``(N,)``, and ``(N, n)`` of what is named and how strongly."""
-    choices: dict[str, list[int]] = {"family": [], "inlay": [], "metal": []}
+    choices: dict[str, list[int]] = {"family": [], "inlay": [], "metal": [], "first": []}
     amounts = {
         name: np.zeros((len(texts), SIZES[name]), np.float32) for name in ("colours", "structure", "layers")
     }
@@ -37,6 +40,7 @@ def meanings(texts: Sequence[str]) -> dict[str, Tensor]:
         choices["family"].append(FAMILIES.index(read.family))
         choices["inlay"].append(FAMILIES.index(read.inlay) + 1 if read.inlay else 0)
         choices["metal"].append(_METALS.index(read.metal) + 1 if read.metal else 0)
+        choices["first"].append(_COLOURS.index(read.colours[0]) + 1 if read.colours else 0)
         amounts["colours"][row, [_COLOURS.index(colour) for colour in read.colours]] = 1
         amounts["structure"][
             row, [_STRUCTURES.index(word) for word in read.structure if word in _STRUCTURES]
@@ -63,7 +67,7 @@ class Heads(nn.Module):
 
 def misread(told: Mapping[str, Tensor], meant: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The parts of the loss."""
-    parts = {name: F.cross_entropy(told[name].float(), meant[name]) for name in ("family", "inlay", "metal")}
+    parts = {name: F.cross_entropy(told[name].float(), meant[name]) for name in CHOICES}
     for name in ("colours", "structure"):
         parts[name] = 10 * F.binary_cross_entropy_with_logits(told[name].float(), meant[name])
     parts["layers"] = 10 * F.smooth_l1_loss(told["layers"].float(), meant["layers"])

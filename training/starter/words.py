@@ -61,7 +61,12 @@ class Reading(nn.Module):
         self.heads = Heads(width)
 
     def forward(self, tokens: Tensor) -> dict[str, Tensor]:
-        return self.heads(self.text(tokens).pooler_output)
+        """What is read off the first mark of the end and, in the second half of a batch, off the mean of all places:
+        a denoiser attends to each of them."""
+        read = self.text(tokens)
+        half = (len(tokens) + 1) // 2
+        mean = read.last_hidden_state[half:].mean(1)
+        return self.heads(torch.cat([read.pooler_output[:half], mean]))
 
 
 def corpus(path: Path, tokenizer: Any, count: int, seed: int) -> dict[str, Tensor]:
