@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import NamedTuple
@@ -282,6 +283,11 @@ def test_figures_know_what_moves() -> None:
 
     assert figures(rising, rising).moves
     assert not figures(rising, falling).moves and not figures(falling, rising).moves
+    assert figures(rising, rising).short == [] and figures(falling, rising).short == ["from a picture"]
+    poor = dataclasses.replace(
+        figures(rising, rising), family=0.7, colour=0.8, diversity=0.4, seam=1.1, seconds=16
+    )
+    assert poor.short == ["family", "colour", "diversity", "seam", "seconds"]
 
 
 def test_one_command_makes_it_all_again_and_goes_on_where_it_was_stopped(

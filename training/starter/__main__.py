@@ -35,6 +35,11 @@ PICTURES = {
 }
 """How many pictures of each split and size. The smallest of training are the autoencoder's."""
 
+NETWORK, READER, JUDGE = (
+    "model/diffusion_pytorch_model.safetensors", "model/text_encoder/model.safetensors", "judge.safetensors"
+)  # fmt: skip
+"""What a part is there for, in its folder."""
+
 
 @dataclass(frozen=True)
 class Effort:
@@ -80,9 +85,13 @@ class Work:
     def _data(self, split: str, size: int) -> Path:
         return self._root / "data" / f"{split}-{size}"
 
-    def _trained(self, name: str, steps: int) -> bool:
-        log = read_log(self._root / name / "log.jsonl")
-        return bool(log) and log[-1]["step"] >= steps
+    def _trained(self, name: str, result: str, steps: int) -> bool:
+        """Whether all steps are made and the result was written after the last of them."""
+        folder = self._root / name
+        log, made = read_log(folder / "log.jsonl"), folder / result
+        if not log or log[-1]["step"] < steps or not made.is_file():
+            return False
+        return made.stat().st_mtime >= (folder / "checkpoint.safetensors").stat().st_mtime
 
     @property
     def _sizes(self) -> list[int]:
@@ -104,33 +113,33 @@ class Work:
     def judges(self) -> bool:
         """Train the judges."""
         steps, batch = self._effort.judging
-        if not self._trained("judges", steps):
+        if not self._trained("judges", JUDGE, steps):
             settings = Settings(steps, judges.RATE, judges.MATRIX_RATE, average=0.998, decay=1e-2)
             size = self._judged
             judges.run(
                 self._data("judges", size), self._data("trial", size), self._root / "judges", settings,
                 self._clock.minutes, batch, seed=self._seed,
             )  # fmt: skip
-        return self._trained("judges", steps)
+        return self._trained("judges", JUDGE, steps)
 
     def words(self) -> bool:
         """Train the text encoder."""
         steps, batch = self._effort.reading
-        if not self._trained("words", steps):
+        if not self._trained("words", READER, steps):
             settings = Settings(steps=steps, rate=words.RATE, average=0.998, decay=0.01)
             captions, minutes = self._effort.captions, self._clock.minutes
             words.run(self._root / "words", settings, minutes, batch, captions, seed=self._seed)
-        return self._trained("words", steps)
+        return self._trained("words", READER, steps)
 
     def autoencoder(self) -> bool:
         """Train the autoencoder."""
         steps, batch = self._effort.encoding
-        if not self._trained("autoencoder", steps):
+        if not self._trained("autoencoder", NETWORK, steps):
             settings = autoencoder.settings(steps)
             pictures = self._data("train", self._sizes[0])
             out, minutes = self._root / "autoencoder", self._clock.minutes
             autoencoder.run(pictures, out, settings, minutes, self._effort.width, batch, self._seed)
-        return self._trained("autoencoder", steps)
+        return self._trained("autoencoder", NETWORK, steps)
 
     def latents(self) -> bool:
         """Encode the pictures."""
@@ -142,14 +151,14 @@ class Work:
     def denoiser(self) -> bool:
         """Train the denoiser."""
         steps, batch = self._effort.denoising
-        if not self._trained("denoiser", steps):
+        if not self._trained("denoiser", NETWORK, steps):
             settings = denoiser.settings(steps)
             folders = [self._root / "latents" / f"train-{size}" for size in self._sizes]
             parts = self._root / "autoencoder/model", self._root / "words/model"
             out, minutes = self._root / "denoiser", self._clock.minutes
             shape = self._effort.widths, self._effort.layers
             denoiser.run(folders, out, *parts, settings, minutes, batch, *shape, seed=self._seed)
-        return self._trained("denoiser", steps)
+        return self._trained("denoiser", NETWORK, steps)
 
     def export(self) -> Path:
         """Put the model together, as far as it has come."""

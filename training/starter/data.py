@@ -5,7 +5,8 @@
 
 writes to ``training/out/starter/data/train-128``. Shards that are there are kept, so the same command goes on where it
 was stopped, and a larger ``--count`` adds to it. A brick has the same number of pixels in every size: a small torus
-shows a smaller part of the world, and not the same part from farther away, so that a caption means one thing only.
+shows a smaller part of the world, and not the same part from farther away. Where pieces must go into it a whole number
+of times, as bricks must, a torus of 64 has to have others, and is not shown to who learns layouts.
 """
 
 from __future__ import annotations

@@ -17,6 +17,10 @@ from training.starter.judges import Judge
 STRENGTHS = (0.2, 0.4, 0.6, 0.8)
 _SEEDS = 4
 
+FAMILY, COLOUR, DIVERSITY, SEAM, SECONDS = 0.8, 0.85, 0.5, 0.05, 15.0
+"""What is wanted: shares that are right, the spread between seeds over the data's, how far the seam ratio may be from
+1, and seconds for one picture on two processor cores in float32."""
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -40,6 +44,19 @@ class Figures:
     reached: tuple[float, ...]
     timed: int
     seconds: float
+
+    @property
+    def short(self) -> list[str]:
+        """The names of the figures that are not what they have to be, for the model to be more than an experiment."""
+        met = {
+            "family": self.family >= FAMILY,
+            "colour": self.colour >= COLOUR,
+            "diversity": self.diversity >= DIVERSITY,
+            "seam": abs(self.seam - 1) <= SEAM,
+            "from a picture": self.moves,
+            "seconds": self.seconds <= SECONDS,
+        }
+        return [name for name, is_met in met.items() if not is_met]
 
     @property
     def moves(self) -> bool:
