@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Train the autoencoder: four pixels a side become one latent of four channels.
 
-    python -m training.starter.autoencoder --minutes 60
+    python -m training.starter.autoencoder
 
 It sees no farther than some dozen pixels, and learns most of small tori, of which there can be many. The command
 goes on where the last run in ``--out`` was stopped, keeps a log, its curve and a sheet of pictures beside their copies,

@@ -38,7 +38,7 @@ from training.starter.tokens import numbered
 
 OUT = Path("training/out/starter/denoiser")
 STEPS, BATCH = 15_000, 64
-RATE, MATRIX_RATE = 6e-4, 4e-3
+RATE, MATRIX_RATE = 1e-3, 8e-3
 WIDTHS, LAYERS = (32, 64, 128, 256), 1
 
 NATIVE = 512
@@ -211,7 +211,7 @@ def settings(steps: int, rate: float = RATE, matrix_rate: float | None = MATRIX_
         rate,
         matrix_rate,
         least=0.02,
-        warm_up=200,
+        warm_up=100,
         decay=1e-3,
         average=0.9995,
         linear=True,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Train the judges: which material is this, and which colour was asked for?
 
-    python -m training.starter.judges --minutes 35
+    python -m training.starter.judges
 
 They learn from pictures of a split of their own, with every combination in it, and are measured on a third split. They
 see whole tori of any size and do not know where the borders are.

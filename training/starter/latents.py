@@ -35,7 +35,8 @@ from training.starter.tokens import LENGTH, numbered
 
 LATENTS = Path("training/out/starter/latents")
 MOVED, SAID = 3, 6
-"""How often each picture is encoded, rolled and mirrored by chance, and how often its caption is put into words."""
+"""How often each picture of the smallest tori is encoded, rolled and mirrored by chance, and how often each caption is
+put into words. Of larger tori there is enough to see in one go."""
 
 _CHUNK = 32
 
@@ -69,12 +70,19 @@ def worded(tokenizer: CLIPTokenizer, scenes: Sequence[Scene], said: int, seed: i
 
 
 def build(
-    data: Path, out: Path, codec: Path, reader: Path, moved: int = MOVED, said: int = SAID, seed: int = 0
+    data: Path,
+    out: Path,
+    codec: Path,
+    reader: Path,
+    moved: int | None = None,
+    said: int = SAID,
+    seed: int = 0,
 ) -> Path:
     """Encode the shards that are missing, and give their folder. Raises ``ValueError`` where others' lie there."""
     pictures, folder = Pictures(data), out / data.name
     folder.mkdir(parents=True, exist_ok=True)
     made_by = fingerprint(codec, reader / "tokenizer")
+    moved = moved or (MOVED if pictures.size <= 64 else 1)
     about = {"made_by": made_by, "size": pictures.size, "moved": moved, "said": said, "seed": seed}
     path = folder / "about.json"
     found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else about
@@ -157,7 +165,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=LATENTS)
     parser.add_argument("--autoencoder", type=Path, default=autoencoder.OUT / "model")
     parser.add_argument("--words", type=Path, default=words.OUT / "model")
-    parser.add_argument("--moved", type=int, default=MOVED, help="how often each picture is encoded")
+    parser.add_argument("--moved", type=int, help="how often each picture is encoded (default: by size)")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     try:

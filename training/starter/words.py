@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Train the text encoder: to read captions as the procedural model does, in any order and among strangers.
 
-    python -m training.starter.words --minutes 20
+    python -m training.starter.words
 
 goes on where it was stopped, and writes ``model/tokenizer`` and ``model/text_encoder`` to ``--out``. It needs no
 pictures: a picture depends on its caption through what the caption means, so that whoever tells the meaning knows all
@@ -31,7 +31,7 @@ from training.starter.meanings import FAMILIES, Heads, meanings, misread, read_r
 from training.starter.tokens import LENGTH, make_tokenizer, numbered
 
 OUT = Path("training/out/starter/words")
-STEPS, BATCH, RATE, CORPUS = 4_000, 64, 1e-3, 30_000
+STEPS, BATCH, RATE, CORPUS = 1_500, 64, 1e-3, 30_000
 WIDTH, LAYERS = 192, 3
 
 SAID = 4
