@@ -82,7 +82,7 @@ def test_the_starter_makes_a_material_from_words_and_from_a_photo(
     assert bpy.ops.dtex.generate() == {"FINISHED"}
     textures = [node for node in own_nodes(cube.active_material).values() if node.type == "TEX_IMAGE"]
     assert len(textures) == 6
-    (result,) = runtime.board.latest.results
+    result = runtime.board.latest.results[0]
     assert (result.recipe["model"], result.recipe["num_inference_steps"]) == ("builtin:starter", 20)
     assert all(result.seams[axis]["tiles"] is not False for axis in ("x", "y"))
     assert "20 steps, guidance 3" in drawn(width=2000).texts

@@ -82,9 +82,9 @@ def test_the_law_holds_for_all_of_it() -> None:
     latents = torch.randn((1, 4, 16, 24), dtype=torch.float64, generator=random)
     pixels = torch.rand((1, 3, 64, 96), dtype=torch.float64, generator=random) * 2 - 1
     with torch.no_grad(), wrap(unet), wrap(codec):
-        assert violation(lambda x: unet(x, 500, words).sample, latents, (4, 8), 1.0) < 1e-9
-        assert violation(lambda x: codec.decode(x).sample, latents, (3, 5), 8.0) < 1e-9
-        assert violation(lambda x: codec.encode(x).latents, pixels, (24, 40), 1 / 8) < 1e-9
+        assert violation(lambda x: unet(x, 500, words).sample, latents, (8, 16), 1.0) < 1e-9
+        assert violation(lambda x: codec.decode(x).sample, latents, (3, 5), 4.0) < 1e-9
+        assert violation(lambda x: codec.encode(x).latents, pixels, (24, 40), 1 / 4) < 1e-9
 
 
 def test_it_listens_to_colours(starter: Model) -> None:
