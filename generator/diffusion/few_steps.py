@@ -118,8 +118,9 @@ def of_folder(path: Path) -> MadeFor:
 
 def _told_in(said: dict[str, Any]) -> MadeFor | None:
     steps, guidance = said.get("steps"), said.get("guidance")
-    plain = type(steps) is int and type(guidance) in (int, float)
-    if not plain or not (0 < steps <= MAX_STEPS and 0 <= guidance <= _MAX_TOLD_GUIDANCE):
+    if isinstance(steps, bool) or not isinstance(steps, int) or not isinstance(guidance, (int, float)):
+        return None
+    if not (0 < steps <= MAX_STEPS and 0 <= guidance <= _MAX_TOLD_GUIDANCE):
         return None
     return MadeFor(steps=steps, guidance=float(guidance))
 
