@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .borders import convolved_with_strips, gathered, gathers, indexed, strips_pay
+from .borders import convolved_with_strips, gathered, gathers, indexed, learns, learnt_from, strips_pay
 from .swapping import Swap, TorusModule, is_a
 from .wrapping import extend_axis, rule
 
@@ -46,7 +46,9 @@ class WrappedConvolution(TorusModule):
         x, y = self.torus_x, self.torus_y
         borders = (*rest[0], *rest[1])
         if torch.is_grad_enabled():
-            pass  # going back through any of the next is slow: a sum by index, for a compiler a sort of all pixels
+            # Going back through any of the next is slow: a sum by index, for a compiler a sort of all pixels.
+            if x and y and learns(input, borders):
+                input, rest = learnt_from(input, borders), [(0, 0), (0, 0)]
         elif torch.compiler.is_dynamo_compiling():
             if x and y and input.dim() == 4:
                 input, rest = indexed(input, borders), [(0, 0), (0, 0)]

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -49,6 +51,36 @@ def test_gradients_flow_through_a_border_first_seen_without_them() -> None:
     pixels = pixels.clone().requires_grad_()
     borders.gathered(pixels, (1, 1, 1, 1)).sum().backward()
     assert pixels.grad is not None and float(pixels.grad.sum()) == 2 * 3 * 9 * 13
+
+
+@pytest.mark.parametrize("last", [True, False])
+@pytest.mark.parametrize("border", BORDERS)
+def test_what_is_learnt_from_is_the_same_and_so_is_its_gradient(
+    border: tuple[int, int, int, int], last: bool
+) -> None:
+    pixels = image(9, 12, last=last)
+    assert borders.learns(pixels, border)
+    made = borders.learnt_from(pixels, border)
+    assert torch.equal(made, extend(pixels, *border))
+    assert made.is_contiguous(memory_format=torch.channels_last) == last
+    above = torch.randn(made.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+    def gradient(function: Any) -> torch.Tensor:
+        return torch.func.grad(lambda given: (function(given).square() * above).sum())(pixels)
+
+    mine = gradient(lambda given: borders.learnt_from(given, border))
+    torch.testing.assert_close(mine, gradient(lambda given: extend(given, *border)), rtol=0, atol=1e-13)
+
+
+def test_a_border_wider_than_the_image_is_learnt_from_another_way() -> None:
+    layer = nn.Conv2d(3, 4, 9, padding=4).double()
+    pixels = image(3, 12).requires_grad_()
+    assert not borders.learns(pixels, (4, 4, 4, 4))
+    with wrap(layer):
+        layer(pixels).square().sum().backward()
+    assert pixels.grad is not None
+    with wrap(layer), torch.no_grad():
+        torch.testing.assert_close(layer(pixels.roll(1, -2)), layer(pixels).roll(1, -2))
 
 
 KERNELS = {
