@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from generator.diffusion.hardware import has_bf16
+
 _NARROW = 8
 """Matrices with fewer rows or columns are left to AdamW: there is little to make orthogonal in them."""
 
@@ -15,11 +17,13 @@ _NARROW = 8
 class Muon(torch.optim.Optimizer):
     """Momentum whose every matrix is made nearly orthogonal before it is followed (Jordan et al. 2024).
 
-    As ``torch.optim.Muon``, which works in bfloat16 and takes more than twice as long on processors that have none.
+    As ``torch.optim.Muon``, which works in bfloat16 on every device, and takes more than twice as long on processors
+    that have no instructions for it. Here these work in float32.
     """
 
     def __init__(self, matrices: list[Tensor], lr: float, momentum: float = 0.95) -> None:
         super().__init__(matrices, {"lr": lr, "momentum": momentum})
+        self._narrow = all(has_bf16(leaf.device) for leaf in matrices)
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -30,7 +34,8 @@ class Muon(torch.optim.Optimizer):
                 if not state:
                     state["momentum_buffer"] = torch.zeros_like(leaf)
                 buffer = state["momentum_buffer"].lerp_(leaf.grad, 1 - group["momentum"])
-                direction = orthogonal(leaf.grad.lerp(buffer, group["momentum"]))
+                wanted = leaf.grad.lerp(buffer, group["momentum"])
+                direction = orthogonal(wanted.bfloat16() if self._narrow else wanted).to(leaf.dtype)
                 scale = max(1.0, leaf.shape[0] / leaf.shape[1]) ** 0.5
                 leaf.add_(direction, alpha=-group["lr"] * scale)
 

@@ -2,11 +2,10 @@
 """The cheapest ways to give a convolution its neighbours from the opposite side.
 
 An image is copied once, border and all, where two concatenations copy it twice, also where a network is trained. A
-processor is slower at copying than
-at most else, so there a large image is not copied at all: it is convolved with its zeros, and the outermost lines get
-what those have kept from them, or are worked out anew from strips. A compiler is told where each pixel comes from,
-and reads through that while it computes what goes before: of the wrap no copy is left. `benchmarks/wrap_cost.py` and
-`benchmarks/speed.py` measure them.
+processor is slower at copying than at most else, so there a large image is not copied at all: it is convolved with its
+zeros, and the outermost lines get what those have kept from them, or are worked out anew from strips. A compiler is
+told where each pixel comes from, and reads through that while it computes what goes before: of the wrap no copy is
+left. `benchmarks/wrap_cost.py`, `benchmarks/speed.py` and, for training, `benchmarks/training_step.py` measure them.
 """
 
 from __future__ import annotations
@@ -67,7 +66,10 @@ def learns(image: Tensor, borders: tuple[int, int, int, int]) -> bool:
 
 
 def learnt_from(image: Tensor, borders: tuple[int, int, int, int]) -> Tensor:
-    """The same as `gathered`, in whatever memory format, where the gradient is wanted: it is summed line by line."""
+    """The same as `gathered`, in whatever memory format, where the gradient is wanted: it is summed line by line.
+
+    There is no rule for ``vmap`` and forward-mode differentiation.
+    """
     return _Bordered.apply(image, borders)  # type: ignore[return-value]
 
 

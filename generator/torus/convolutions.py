@@ -45,17 +45,18 @@ class WrappedConvolution(TorusModule):
         rest = _own_padding(self)  # one pair for each axis, the last axis first
         x, y = self.torus_x, self.torus_y
         borders = (*rest[0], *rest[1])
+        still = [(0, 0), (0, 0), *rest[2:]]  # what there is to pad once both axes are wrapped
         if torch.is_grad_enabled():
             # Going back through any of the next is slow: a sum by index, for a compiler a sort of all pixels.
             if x and y and learns(input, borders):
-                input, rest = learnt_from(input, borders), [(0, 0), (0, 0)]
+                input, rest = learnt_from(input, borders), still
         elif torch.compiler.is_dynamo_compiling():
             if x and y and input.dim() == 4:
-                input, rest = indexed(input, borders), [(0, 0), (0, 0)]
+                input, rest = indexed(input, borders), still
         elif self._is_plain and strips_pay(input, borders, self.kernel_size):
             return convolved_with_strips(input, weight, bias, self.groups, x, y)
         elif x and y and gathers(input, borders):
-            input, rest = gathered(input, borders), [(0, 0), (0, 0)]
+            input, rest = gathered(input, borders), still
         for axis, wraps in ((0, self.torus_x), (1, self.torus_y)):
             if wraps:
                 input = extend_axis(input, -1 - axis, *rest[axis])

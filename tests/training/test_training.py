@@ -18,7 +18,7 @@ from generator.maps import analyse, seeing  # noqa: E402
 from generator.maps.network import Plan, see  # noqa: E402
 from generator.maps.seeing import read_network, see_material  # noqa: E402
 from generator.networks.torch_operations import TorchOperations  # noqa: E402
-from training import evaluate  # noqa: E402
+from training import evaluate, optimisers  # noqa: E402
 from training.dataset import Materials, build  # noqa: E402
 from training.loop import Settings, train  # noqa: E402
 from training.maps import evaluation  # noqa: E402
@@ -75,6 +75,24 @@ def test_muon_follows_every_direction_alike() -> None:
             orthogonal(torch.randn(shape, generator=torch.Generator().manual_seed(1)))
         )
         assert values.min() > 0.5 and values.max() < 1.4
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_muon_works_in_bfloat16_where_that_is_native(native: bool, monkeypatch) -> None:
+    monkeypatch.setattr(optimisers, "has_bf16", lambda device: native)
+    seen = []
+    monkeypatch.setattr(
+        optimisers, "orthogonal", lambda matrix: seen.append(matrix.dtype) or orthogonal(matrix)
+    )
+    start = {"conv.weight": torch.randn((12, 10, 1, 1), generator=torch.Generator().manual_seed(1))}
+    moving = optimisers.Optimisers(start, 1e-3, 0.0, 0.1)
+    (moving.leaves["conv.weight"] * torch.linspace(-1, 1, 10)).square().sum().backward()
+    moving.step(1.0, 1.0)
+    assert seen == [torch.bfloat16 if native else torch.float32]
+    moved = moving.leaves["conv.weight"].detach() - start["conv.weight"].flatten(1)
+    assert moved.dtype == torch.float32
+    values = torch.linalg.svdvals(moved / 0.1)
+    assert values.min() > 0.4 and values.max() < 1.6
 
 
 def test_what_was_drawn_before_changes_no_batch(materials: Materials) -> None:

@@ -11,11 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from generator.diffusion.hardware import has_bf16
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def device() -> torch.device:
-    """The graphics card where there is one that computes bfloat16, else the processor."""
+    """The graphics card where there is one, else the processor."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
     torch.set_float32_matmul_precision("high")
@@ -24,8 +26,8 @@ def device() -> torch.device:
 
 
 def narrow(on: torch.device) -> AbstractContextManager[Any]:
-    """While open, what may is computed in bfloat16, on a card; a processor keeps to float32."""
-    return torch.autocast("cuda", torch.bfloat16) if on.type == "cuda" else nullcontext()
+    """While open, what may is computed in bfloat16, where the device has instructions for it; else all is float32."""
+    return torch.autocast(on.type, torch.bfloat16) if has_bf16(on) else nullcontext()
 
 
 def compiled(function: Function, on: torch.device) -> Function:

@@ -70,6 +70,18 @@ def test_what_is_learnt_from_is_the_same_and_so_is_its_gradient(
 
     mine = gradient(lambda given: borders.learnt_from(given, border))
     torch.testing.assert_close(mine, gradient(lambda given: extend(given, *border)), rtol=0, atol=1e-13)
+    small = image(2, 3, 1, last).requires_grad_()
+    assert torch.autograd.gradgradcheck(
+        lambda given: borders.learnt_from(given, (1, 2, 2, 0)).square(), small
+    )
+
+
+def test_a_clip_without_a_batch_is_wrapped_in_the_image_plane_alone() -> None:
+    layer = nn.Conv3d(3, 4, 3, padding=1).double()
+    clip = torch.randn(3, 5, 7, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    for wanted in (True, False):
+        with wrap(layer), torch.set_grad_enabled(wanted):
+            torch.testing.assert_close(layer(clip), layer(clip[None])[0], rtol=0, atol=1e-12)
 
 
 def test_a_border_wider_than_the_image_is_learnt_from_another_way() -> None:
