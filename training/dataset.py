@@ -9,7 +9,6 @@ where it was stopped, and a larger ``--count`` adds to it.
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import sys
@@ -28,6 +27,7 @@ from generator import procedural
 from generator.material import MAPS, Material
 from generator.pixels import encode_map
 from training.captions import caption
+from training.commands import command, finished
 from training.inventions import FAMILY, invent
 
 HELD_OUT = ("cobblestone", "hexagons", "mud", "shingles", "terrazzo", "treadplate", "wool")
@@ -189,23 +189,14 @@ def build(split: str, count: int, size: int, out: Path, base_seed: int = 0, work
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; 1 when the folder holds other data."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.dataset", description="Make materials to learn from."
-    )
+    parser = command("training.dataset", "Make materials to learn from.", Path("training/out/data"))
     parser.add_argument("--split", choices=SPLITS, required=True)
     parser.add_argument("--count", type=int, required=True, help="how many materials")
     parser.add_argument("--size", type=int, default=256, help="pixels a side")
-    parser.add_argument("--out", type=Path, default=Path("training/out/data"))
-    parser.add_argument("--seed", type=int, default=0, help="another seed, other materials")
     parser.add_argument("--workers", type=int, default=2)
-    options = parser.parse_args(arguments)
-    try:
-        workers = max(1, options.workers)
-        print(build(options.split, options.count, options.size, options.out, options.seed, workers))
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    told = parser.parse_args(arguments)
+    workers = max(1, told.workers)
+    return finished(lambda: build(told.split, told.count, told.size, told.out, told.seed, workers))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ and writes ``maps.safetensors`` there at the end of every run.
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,7 @@ from torch import Tensor
 from generator.maps.network import CHANNELS, Plan, see
 from generator.networks.torch_operations import TorchOperations
 from training.checkpoints import export
+from training.commands import finished, trainer
 from training.dataset import Materials
 from training.inventions import FAMILY
 from training.loop import Settings, train
@@ -129,42 +129,19 @@ def run(
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; 1 when the data or the folder will not do."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.maps", description="Train the estimator of maps."
-    )
-    parser.add_argument(
-        "--data",
-        type=Path,
-        nargs="+",
-        default=[_DATA / "train-256", _DATA / "invented-256"],
-        help="one or more",
-    )
-    parser.add_argument("--out", type=Path, default=Path("training/out/maps"))
-    parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so long (default: never)")
-    parser.add_argument("--steps", type=int, default=STEPS, help="the last step; the rate falls towards it")
+    out = Path("training/out/maps")
+    parser = trainer("training.maps", "Train the estimator of maps.", out, STEPS)
+    folders = [_DATA / "train-256", _DATA / "invented-256"]
+    parser.add_argument("--data", type=Path, nargs="+", default=folders, help="one or more")
     parser.add_argument("--rate", type=float, default=RATE, help="Muon's, for convolutions")
     parser.add_argument("--widths", type=int, nargs="+", default=list(Plan.widths))
     parser.add_argument("--blocks", type=int, default=Plan.blocks)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(arguments)
-    settings = Settings(steps=options.steps, rate=1e-3, matrix_rate=options.rate)
-    plan = Plan(tuple(options.widths), options.blocks)
-    try:
-        print(
-            run(
-                options.data,
-                options.out,
-                plan,
-                settings,
-                options.minutes,
-                options.seed,
-                late_sizes=LATE_SIZES,
-            )
-        )
-    except (ValueError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    told = parser.parse_args(arguments)
+    how = Settings(steps=told.steps, rate=1e-3, matrix_rate=told.rate)
+    plan = Plan(tuple(told.widths), told.blocks)
+    return finished(
+        lambda: run(told.data, told.out, plan, how, told.minutes, told.seed, late_sizes=LATE_SIZES)
+    )
 
 
 if __name__ == "__main__":

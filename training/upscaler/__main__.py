@@ -9,7 +9,6 @@ goes on where the last run in that folder was stopped, keeps a log and its curve
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from generator.networks.torch_operations import TorchOperations
 from generator.protocol import FACTORS
 from generator.upscaling.compact import Shape, apply, sizes
 from training.checkpoints import export
+from training.commands import finished, trainer
 from training.dataset import Materials
 from training.loop import Settings, train
 from training.upscaler.beginning import begin
@@ -29,8 +29,9 @@ from training.upscaler.losses import SPECTRAL, losses
 from training.upscaler.samples import KINDS, Draw
 
 FEATURES, DEPTH = 48, 12
+STEPS, RATE = 5_000, 1e-3
+
 SIDE, COUNT = 64, 2
-STEPS = 5_000
 """Pixels of the small pictures and how many of them make a batch."""
 
 
@@ -85,44 +86,25 @@ def run(
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; 1 when the data or the folder will not do."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.upscaler", description="Train a network that makes textures larger."
-    )
+    does, out = "Train a network that makes textures larger.", Path("training/out/upscaler")
+    parser = trainer("training.upscaler", does, out, STEPS, RATE)
     parser.add_argument("--data", type=Path, default=Path("training/out/data/train-256"))
-    parser.add_argument("--out", type=Path, default=Path("training/out/upscaler"))
     parser.add_argument("--factor", type=int, choices=FACTORS, default=4)
     parser.add_argument("--kind", choices=KINDS, default="colour", help="base colours, or all other maps")
-    parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so long (default: never)")
-    parser.add_argument("--steps", type=int, default=STEPS, help="the last step; the rate falls towards it")
-    parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--features", type=int, default=FEATURES)
     parser.add_argument("--depth", type=int, default=DEPTH, help="convolutions in all")
     parser.add_argument("--side", type=int, default=SIDE, help="pixels of the small pictures")
     parser.add_argument("--count", type=int, default=COUNT, help="pictures in a batch")
     parser.add_argument("--spectral", type=float, default=SPECTRAL, help="what the spectrum counts")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(arguments)
-    channels = 3 if options.kind == "colour" else 1
-    shape = Shape(channels, options.features, options.depth, options.factor)
-    settings = Settings(steps=options.steps, rate=options.rate)
-    try:
-        made = run(
-            options.data,
-            options.out,
-            options.kind,
-            shape,
-            settings,
-            options.minutes,
-            options.seed,
-            options.side,
-            options.count,
-            options.spectral,
+    told = parser.parse_args(arguments)
+    shape = Shape(3 if told.kind == "colour" else 1, told.features, told.depth, told.factor)
+    how = Settings(steps=told.steps, rate=told.rate)
+    return finished(
+        lambda: run(
+            told.data, told.out, told.kind, shape, how, told.minutes, told.seed, told.side, told.count,
+            told.spectral,
         )
-    except (ValueError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(made)
-    return 0
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from generator.networks import read_weights
 from generator.networks.weights import FOLDER
 from generator.protocol import FACTORS
 from generator.upscaling.methods import COLOUR, DATA, CompactNetwork, Enlarger, Lanczos
+from training.commands import finished
 from training.dataset import Materials, Sample
 from training.upscaler.degrading import as_stored, shrink
 from training.upscaler.samples import PLANES, colours, plane
@@ -209,21 +210,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--weights", type=Path, default=FOLDER, help="the folder with upscaler-*.safetensors")
     parser.add_argument("--count", type=int, default=42, help="how many materials")
     parser.add_argument("--cards", action="store_true", help="write a model card beside each network instead")
-    options = parser.parse_args(arguments)
+    told = parser.parse_args(arguments)
 
     def tell(done: int) -> None:
         if done % 7 == 0:
             print(f"{done} materials", file=sys.stderr, flush=True)
 
-    try:
-        if options.cards:
-            print(*write_cards(options.data, options.weights, options.count, tell), sep="\n")
-            return 0
-        print(table(options.data, options.weights, options.count, tell))
-    except (OSError, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    def work() -> str:
+        if told.cards:
+            return "\n".join(map(str, write_cards(told.data, told.weights, told.count, tell)))
+        return table(told.data, told.weights, told.count, tell)
+
+    return finished(work)
 
 
 if __name__ == "__main__":
