@@ -14,6 +14,9 @@ from torch import Tensor
 
 from training.optimisers import Optimisers, moments
 
+FINISHED = "finished"
+"""An empty file in the folder of what is finished, however many steps are wanted, and cannot be gone on with."""
+
 
 def save_state(
     path: Path,
@@ -54,6 +57,13 @@ def load_state(path: Path, optimisers: Optimisers, averaged: Mapping[str, Tensor
                 if state:
                     optimisers.remember(name, state, step)
     return step, float(about["seconds"])
+
+
+def reached(path: Path) -> tuple[int, float]:
+    """The step of a checkpoint, and the seconds spent until then."""
+    with safe_open(path, framework="pt") as file:
+        about = file.metadata()
+    return int(about["step"]), float(about["seconds"])
 
 
 def export(path: Path, weights: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:

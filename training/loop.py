@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from training.checkpoints import Log, load_state, save_state
+from training.checkpoints import FINISHED, Log, load_state, save_state
 from training.curves import draw
 from training.optimisers import Optimisers
 
@@ -66,6 +66,7 @@ def train(
 
     Gives the averaged weights, the step reached, and the seconds spent in all. Step ``n`` must depend on ``n``
     alone, so that a run in pieces is the run in one piece. ``look`` gets the averaged weights at each checkpoint.
+    Raises ``ValueError`` where ``out`` is finished, or holds another network.
     """
     out.mkdir(parents=True, exist_ok=True)
     optimisers = Optimisers(start, settings.rate, settings.decay, settings.matrix_rate, settings.linear)
@@ -75,6 +76,8 @@ def train(
     if path.is_file():
         step, spent = load_state(path, optimisers, averaged)
         log.forget_after(step)
+    elif (out / FINISHED).is_file():
+        raise ValueError(f"{out} is finished and has nothing to go on from; choose another folder.")
     began = last_saved = time.monotonic()
     sums: dict[str, float] = {}
     counted = 0

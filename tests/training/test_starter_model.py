@@ -24,7 +24,18 @@ from generator.torus import TorusModule, wrap  # noqa: E402
 from generator.torus.law import violation  # noqa: E402
 from training.loop import Settings  # noqa: E402
 from training.starter import __main__ as everything  # noqa: E402
-from training.starter import autoencoder, data, denoiser, evaluate, export, judges, latents, measures, words  # noqa: E402
+from training.starter import (  # noqa: E402
+    autoencoder,
+    data,
+    denoiser,
+    evaluate,
+    export,
+    judges,
+    latents,
+    measures,
+    unpack,
+    words,
+)
 from training.starter.asking import Maker  # noqa: E402
 from training.starter.meanings import meanings, read_right  # noqa: E402
 from training.starter.noise import Noising, sample, scheduler, times  # noqa: E402
@@ -221,6 +232,39 @@ def test_the_model_is_small_names_no_place_and_says_what_it_is(
         export.weigh(made.model)
 
 
+def test_what_is_shipped_can_be_trained_further(made: Made, tmp_path: Path, capsys) -> None:
+    """Taken apart, the parts are what they were, to half precision, and one more step can be made of them."""
+    root = tmp_path / "again"
+    assert unpack.main(["--model", str(made.model), "--root", str(root)]) == 0
+    assert str(root / "denoiser") in capsys.readouterr().out
+    state = load_file(root / "denoiser" / "checkpoint.safetensors")
+    before = load_file(made.network / "diffusion_pytorch_model.safetensors")
+    assert {name.removeprefix("weights.") for name in state if name.startswith("weights.")} == set(before)
+    assert torch.equal(state["averaged.conv_in.bias"], before["conv_in.bias"].half().float())
+    codec, reader = root / "autoencoder" / "model", root / "words" / "model"
+    with pytest.raises(ValueError, match="is finished"):
+        words.run(root / "words", QUICK, batch=4, captions=20, width=48, layers=1)
+    encoded = latents.build(made.pictures, tmp_path, codec, reader, moved=2, said=2)
+    more = denoiser.settings(5, 1e-9, 1e-9)
+    network = denoiser.run([encoded], root / "denoiser", codec, reader, more, batch=2, widths=TINY)
+    after = load_file(network / "diffusion_pytorch_model.safetensors")
+    for name, value in before.items():
+        torch.testing.assert_close(after[name], value, rtol=2e-3, atol=1e-5)
+    log = [json.loads(line) for line in (root / "denoiser" / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in log] == [4, 5]
+    pictures = {(split, 32): 4 for split in ("judges", "trial", "train")}
+    effort = everything.Effort((9, 2), (9, 4), (2, 2), (6, 4), captions=8, width=8)  # of another shape
+    work = everything.Work(root, effort, pictures, everything.Clock(60), 0)
+    assert work.words() and work.autoencoder() and not work._trained("denoiser", everything.NETWORK, 6)
+    assert work.data() and work.latents() and work.denoiser()
+    state = json.loads((root / "denoiser" / "model" / "config.json").read_text(encoding="utf-8"))
+    assert tuple(state["block_out_channels"]) == TINY
+    assert unpack.main(["--model", str(made.model), "--root", str(root)]) == 1
+    assert "has been begun" in capsys.readouterr().err
+    assert unpack.main(["--model", str(tmp_path), "--root", str(tmp_path / "other")]) == 1
+    assert "training.json" in capsys.readouterr().err and not (tmp_path / "other").exists()
+
+
 def test_diffusers_loads_it_without_custom_code(made: Made) -> None:
     pipeline = DiffusionPipeline.from_pretrained(made.model, local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
@@ -268,6 +312,7 @@ def test_one_command_judges_and_draws(made: Made, tmp_path: Path, capsys) -> Non
     page = (tmp_path / "starter-evaluation.md").read_text(encoding="utf-8")
     assert page.strip() in capsys.readouterr().out
     assert "| family right |" in page and "Of 3 prompts" in page and "64 x 64" in page
+    assert "fp32, 2 steps" in page and "8 steps (3 prompts): family right" in page
     assert (made.model / "README.md").read_text(encoding="utf-8").count("| family right |") == 1
     assert Image.open(tmp_path / "images" / "starter_sheet.jpg").width > 100
     assert Image.open(tmp_path / "images" / "starter_side_by_side.jpg").width > 100
@@ -279,13 +324,20 @@ def test_figures_know_what_moves() -> None:
     rising, falling = (0.1, 0.2, 0.3, 0.4), (0.1, 0.3, 0.2, 0.4)
 
     def figures(left: tuple[float, ...], reached: tuple[float, ...]) -> measures.Figures:
-        return measures.Figures(500, 256, 0.9, 0.9, 0.95, 0.95, 1.0, 0.8, left, reached, 512, 3.0)
+        quick = measures.Fast(100, 8, 0.8, 0.9, 0.9, 0.9)
+        times = (measures.Timing("fp32", 20, 9.0, 15.0), measures.Timing("fp32", 8, 2.0, 3.0))
+        return measures.Figures(500, 256, 0.9, 0.9, 0.95, 0.95, 1.0, 0.8, left, reached, quick, 512, times)
 
     assert figures(rising, rising).moves
     assert not figures(rising, falling).moves and not figures(falling, rising).moves
     assert figures(rising, rising).short == [] and figures(falling, rising).short == ["from a picture"]
     poor = dataclasses.replace(
-        figures(rising, rising), family=0.7, colour=0.8, diversity=0.4, seam=1.1, seconds=16
+        figures(rising, rising),
+        family=0.7,
+        colour=0.8,
+        diversity=0.4,
+        seam=1.1,
+        times=(measures.Timing("fp32", 20, 16.0, 15.0),),
     )
     assert poor.short == ["family", "colour", "diversity", "seam", "seconds"]
 

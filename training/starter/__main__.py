@@ -4,14 +4,15 @@
     python -m training.starter --minutes 150
 
 goes on where it was stopped, as often as needed: what is done is not done again. Every part is a command of its own as
-well, with more to choose; `training/starter/README.md` has them in their order. Data and weights are the same on every
-machine, but how many steps of which size are made is not: a graphics card takes larger batches, and fewer.
+well, with more to choose; `training/starter/README.md` has them in their order. Data are the same on every machine. How
+many steps of which size are made is not, since a graphics card takes larger batches, and fewer; nor are the last digits
+of what is computed in bfloat16.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
+import json
 import os
 import sys
 import time
@@ -19,8 +20,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.checkpoints import read_log
-from training.loop import Settings
+from training.checkpoints import FINISHED, read_log
+from training.commands import limited
 from training.starter import autoencoder, data, denoiser, evaluate, export, judges, latents, words
 from training.starter.machine import device
 
@@ -86,8 +87,10 @@ class Work:
         return self._root / "data" / f"{split}-{size}"
 
     def _trained(self, name: str, result: str, steps: int) -> bool:
-        """Whether all steps are made and the result was written after the last of them."""
+        """Whether all steps are made and the result was written after the last of them, or it came finished."""
         folder = self._root / name
+        if (folder / FINISHED).is_file():
+            return True
         log, made = read_log(folder / "log.jsonl"), folder / result
         if not log or log[-1]["step"] < steps or not made.is_file():
             return False
@@ -114,21 +117,17 @@ class Work:
         """Train the judges."""
         steps, batch = self._effort.judging
         if not self._trained("judges", JUDGE, steps):
-            settings = Settings(steps, judges.RATE, judges.MATRIX_RATE, average=0.998, decay=1e-2)
-            size = self._judged
-            judges.run(
-                self._data("judges", size), self._data("trial", size), self._root / "judges", settings,
-                self._clock.minutes, batch, seed=self._seed,
-            )  # fmt: skip
+            pictures, trial = (self._data(split, self._judged) for split in ("judges", "trial"))
+            out, minutes = self._root / "judges", self._clock.minutes
+            judges.run(pictures, trial, out, judges.settings(steps), minutes, batch, seed=self._seed)
         return self._trained("judges", JUDGE, steps)
 
     def words(self) -> bool:
         """Train the text encoder."""
         steps, batch = self._effort.reading
         if not self._trained("words", READER, steps):
-            settings = Settings(steps=steps, rate=words.RATE, average=0.998, decay=0.01)
             captions, minutes = self._effort.captions, self._clock.minutes
-            words.run(self._root / "words", settings, minutes, batch, captions, seed=self._seed)
+            words.run(self._root / "words", words.settings(steps), minutes, batch, captions, seed=self._seed)
         return self._trained("words", READER, steps)
 
     def autoencoder(self) -> bool:
@@ -156,9 +155,16 @@ class Work:
             folders = [self._root / "latents" / f"train-{size}" for size in self._sizes]
             parts = self._root / "autoencoder/model", self._root / "words/model"
             out, minutes = self._root / "denoiser", self._clock.minutes
-            shape = self._effort.widths, self._effort.layers
-            denoiser.run(folders, out, *parts, settings, minutes, batch, *shape, seed=self._seed)
+            denoiser.run(folders, out, *parts, settings, minutes, batch, *self._shape(out), seed=self._seed)
         return self._trained("denoiser", NETWORK, steps)
+
+    def _shape(self, out: Path) -> tuple[tuple[int, ...], int]:
+        """Widths and layers of the denoiser that was begun, on whatever machine, or of the one that this one makes."""
+        path = out / "model" / "config.json"
+        if not path.is_file():
+            return self._effort.widths, self._effort.layers
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return tuple(found["block_out_channels"]), int(found["layers_per_block"])
 
     def export(self) -> Path:
         """Put the model together, as far as it has come."""
@@ -181,9 +187,7 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m training.starter", description="Make the starter from nothing."
     )
     parser.add_argument("--root", type=Path, default=ROOT, help="where everything is kept")
-    parser.add_argument(
-        "--minutes", type=float, default=math.inf, help="stop after about so long (default: when done)"
-    )
+    limited(parser)
     parser.add_argument("--judge-into", type=Path, help="where the verdict goes (default: beside the model)")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)

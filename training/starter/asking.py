@@ -62,15 +62,22 @@ class Maker:
         steps: int = STEPS,
         guidance: float = GUIDANCE,
         scheduler: str = "",
+        device: str = "auto",
     ) -> None:
         self.progress = Quiet()
         self._folder, self._steps, self._guidance, self._scheduler = folder, steps, guidance, scheduler
-        self._model: DiffusionModel = diffusion.load(folder, precision, "auto", self.progress)
+        self._model: DiffusionModel = diffusion.load(folder, precision, device, self.progress)
 
     def make(
-        self, prompt: str, size: int, seed: int, source: FloatArray | None = None, strength: float = 1.0
+        self,
+        prompt: str,
+        size: int,
+        seed: int,
+        source: FloatArray | None = None,
+        strength: float = 1.0,
+        steps: int | None = None,
     ) -> FloatArray:
-        """One base colour ``(size, size, 3)``, sRGB in [0, 1]; ``source`` has that size."""
+        """One base colour ``(size, size, 3)``, sRGB in [0, 1]; ``source`` has that size too."""
         request = Request(
             prompt=prompt,
             model=str(self._folder),
@@ -79,20 +86,29 @@ class Maker:
             seed=seed,
             strength=strength,
             maps=("basecolor",),
-            num_inference_steps=self._steps,
+            num_inference_steps=steps or self._steps,
             guidance_scale=self._guidance,
             scheduler=self._scheduler,
         )
         return next(iter(self._model.generate(request, source, self.progress)))
 
-    def seconds(self, size: int) -> float:
+    def seconds(self, size: int, steps: int | None = None) -> float:
         """How long one picture takes, the best of three."""
         taken = []
         for seed in range(3):
             began = time.monotonic()
-            self.make("red brick wall", size, seed)
+            self.make("red brick wall", size, seed, steps=steps)
             taken.append(time.monotonic() - began)
         return min(taken)
+
+    @property
+    def steps(self) -> int:
+        """How many steps of the sampler a picture takes where nothing else is said."""
+        return self._steps
+
+    def on_the_processor(self, precision: str) -> Maker:
+        """The same folder, loaded once more: for the processor, in this number format."""
+        return Maker(self._folder, precision, self._steps, self._guidance, self._scheduler, "cpu")
 
     def close(self) -> None:
         """Give back the memory."""
@@ -139,8 +155,8 @@ def spread(judge: Judge, pictures: Sequence[FloatArray]) -> float:
 
 
 def in_pairs(
-    maker: Maker, asked: Sequence[Asked], size: int, seed: int = 0
+    maker: Maker, asked: Sequence[Asked], size: int
 ) -> Iterator[tuple[Asked, FloatArray, FloatArray]]:
     """Each prompt with what the model and what the procedural model make of it."""
     for number, one in enumerate(asked):
-        yield one, maker.make(one[0], size, seed + number), procedural_picture(one[0], size, seed + number)
+        yield one, maker.make(one[0], size, number), procedural_picture(one[0], size, number)

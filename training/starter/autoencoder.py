@@ -10,7 +10,6 @@ and writes a diffusers folder ``model`` there at the end of every run.
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from torch import Tensor, nn
 
 from generator.diffusion.latents import decoded, encoded
 from generator.torus import wrap
+from training.commands import finished, trainer
 from training.loop import Settings, train
 from training.starter.data import DATA, Pictures
 from training.starter.grain import Critic, bands_apart, critic_loss, grain_apart, likeness_loss
@@ -191,36 +191,13 @@ def save_grid(path: Path, pixels: Tensor, columns: int) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; 1 when the data or the folder will not do."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.starter.autoencoder", description="Train the autoencoder."
-    )
+    name = "training.starter.autoencoder"
+    parser = trainer(name, "Train the autoencoder.", OUT, STEPS, RATE, MATRIX_RATE, BATCH)
     parser.add_argument("--data", type=Path, default=DATA / "train-64")
-    parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so long (default: never)")
-    parser.add_argument("--steps", type=int, default=STEPS, help="the last step; the rate falls towards it")
-    parser.add_argument("--batch", type=int, default=BATCH)
-    parser.add_argument("--rate", type=float, default=RATE, help="AdamW's, for all but convolutions")
-    parser.add_argument("--matrix-rate", type=float, default=MATRIX_RATE, help="Muon's, for convolutions")
     parser.add_argument("--width", type=int, default=WIDTH, help="channels between pixels and latents")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(arguments)
-    chosen = settings(options.steps, options.rate, options.matrix_rate or None)
-    try:
-        print(
-            run(
-                options.data,
-                options.out,
-                chosen,
-                options.minutes,
-                options.width,
-                options.batch,
-                options.seed,
-            )
-        )
-    except (ValueError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    told = parser.parse_args(arguments)
+    how = settings(told.steps, told.rate, told.matrix_rate or None)
+    return finished(lambda: run(told.data, told.out, how, told.minutes, told.width, told.batch, told.seed))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ of times, as bricks must, a torus of 64 has to have others, and is not shown to 
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import os
@@ -30,6 +29,7 @@ from generator import procedural
 from generator.pixels import to_uint8
 from generator.procedural.description import Description
 from training.captions import family_names
+from training.commands import command, finished, limited
 from training.starter.captions import compose
 
 DATA = Path("training/out/starter/data")
@@ -186,34 +186,17 @@ class Pictures:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; 1 when the folder holds other data."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.starter.data", description="Make pictures to learn from."
-    )
+    parser = command("training.starter.data", "Make pictures to learn from.", DATA)
+    limited(parser)
     parser.add_argument("--split", choices=SPLITS, default="train")
     parser.add_argument("--count", type=int, default=20_000, help="how many pictures")
     parser.add_argument("--size", type=int, default=128, help="pixels a side")
-    parser.add_argument("--out", type=Path, default=DATA)
-    parser.add_argument("--seed", type=int, default=0, help="another seed, other pictures")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 2)
-    parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so long (default: never)")
-    options = parser.parse_args(arguments)
-    try:
-        workers = max(1, options.workers)
-        print(
-            build(
-                options.split,
-                options.count,
-                options.size,
-                options.out,
-                options.seed,
-                workers,
-                options.minutes,
-            )
-        )
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    told = parser.parse_args(arguments)
+    workers = max(1, told.workers)
+    return finished(
+        lambda: build(told.split, told.count, told.size, told.out, told.seed, workers, told.minutes)
+    )
 
 
 if __name__ == "__main__":

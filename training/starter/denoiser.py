@@ -9,7 +9,6 @@ prompts, and writes a diffusers folder ``model`` there at the end of every run.
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 from collections.abc import Mapping
@@ -28,6 +27,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from generator.diffusion.latents import decoded
 from generator.procedural.registry import family_info
 from generator.torus import wrap
+from training.commands import finished, trainer
 from training.loop import Settings, train
 from training.starter import autoencoder, words
 from training.starter.captions import held_out_prompts
@@ -50,14 +50,17 @@ UNTOLD = 0.12
 USUAL = 128
 """Pixels a side of the tori that most steps are made with."""
 
-SMALL_UNTIL = 6_000
+SMALL_UNTIL = 800
 """The step until which every second batch is of the smallest tori, of materials without a layout: their words, colours
 and grain are learnt from those four times as fast. A layout has no room there and would be another one."""
 
-LARGE_FROM = 4_000
+LARGE_FROM = 2_000
 """The step from which every fourth batch is of the largest tori, for what is larger than the usual ones."""
 
-STRUCTURED = 2.0
+BESIDE = "trained_beside.txt"
+"""Which autoencoder and text encoder a denoiser was trained beside."""
+
+STRUCTURED = 3.0
 """How often a layout of pieces is shown for each other picture: courses are harder to learn than moss."""
 
 
@@ -276,7 +279,7 @@ def run(
 def _belongs(out: Path, parts: str) -> None:
     """Raises ``ValueError`` where what lies in ``out`` was trained beside another autoencoder or text encoder."""
     out.mkdir(parents=True, exist_ok=True)
-    path = out / "trained_beside.txt"
+    path = out / BESIDE
     if not path.is_file():
         path.write_text(parts, encoding="utf-8")
     elif path.read_text(encoding="utf-8") != parts:
@@ -287,40 +290,24 @@ def _belongs(out: Path, parts: str) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; 1 when the data or the folders will not do."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.starter.denoiser", description="Train the denoiser."
-    )
+    name = "training.starter.denoiser"
+    parser = trainer(name, "Train the denoiser.", OUT, STEPS, RATE, MATRIX_RATE, BATCH)
+    folders = [LATENTS / f"train-{size}" for size in (64, 128, 256)]
     parser.add_argument(
-        "--data",
-        type=Path,
-        nargs="+",
-        default=[LATENTS / f"train-{size}" for size in (64, 128, 256)],
-        help="folders of latents, the smallest tori first",
+        "--data", type=Path, nargs="+", default=folders, help="folders of latents, the smallest tori first"
     )
-    parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--autoencoder", type=Path, default=autoencoder.OUT / "model")
     parser.add_argument("--words", type=Path, default=words.OUT / "model")
-    parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so long (default: never)")
-    parser.add_argument("--steps", type=int, default=STEPS, help="the last step; the rate falls towards it")
-    parser.add_argument("--batch", type=int, default=BATCH)
-    parser.add_argument("--rate", type=float, default=RATE, help="AdamW's, for all but convolutions")
-    parser.add_argument("--matrix-rate", type=float, default=MATRIX_RATE, help="Muon's, for convolutions")
-    parser.add_argument("--widths", type=int, nargs="+", default=list(WIDTHS))
-    parser.add_argument("--layers", type=int, default=LAYERS)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(arguments)
-    try:
-        print(
-            run(
-                options.data, options.out, options.autoencoder, options.words,
-                settings(options.steps, options.rate, options.matrix_rate or None), options.minutes,
-                options.batch, tuple(options.widths), options.layers, options.seed,
-            )
-        )  # fmt: skip
-    except (ValueError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    parser.add_argument("--widths", type=int, nargs="+", default=list(WIDTHS), help="channels of each level")
+    parser.add_argument("--layers", type=int, default=LAYERS, help="blocks of each level")
+    told = parser.parse_args(arguments)
+    how = settings(told.steps, told.rate, told.matrix_rate or None)
+    return finished(
+        lambda: run(
+            told.data, told.out, told.autoencoder, told.words, how, told.minutes,
+            told.batch, tuple(told.widths), told.layers, told.seed,
+        )
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

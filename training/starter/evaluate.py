@@ -18,17 +18,17 @@ from pathlib import Path
 import torch
 
 from generator.material import FloatArray
-from generator.progress import GenerationError
+from training.commands import finished
 from training.sheets import encoded
 from training.starter import export, judges
 from training.starter.asking import Asked, Maker, in_pairs
 from training.starter.captions import held_out_prompts
 from training.starter.contact import contact_sheet
 from training.starter.judges import read_judge
-from training.starter.measures import COLOUR, DIVERSITY, FAMILY, SEAM, SECONDS, STRENGTHS, Figures, measure
+from training.starter.measures import COLOUR, DIVERSITY, FAMILY, SEAM, STRENGTHS, Figures, measure
 
 COUNT, SIZE, SHEET, SHEET_SIZE, FEW = 500, 128, 64, 512, 24
-LARGEST_SHEET = 900_000
+LARGEST_SHEET = 1_600_000
 """Bytes of one contact sheet."""
 
 
@@ -38,6 +38,7 @@ def table(figures: Figures, about: dict[str, str]) -> str:
         " → ".join(f"{value:.3f}" for value in values) for values in (figures.left, figures.reached)
     )
     strengths = ", ".join(map(str, STRENGTHS))
+    fast, side = figures.fast, figures.timed
     return "\n".join([
         f"Of {figures.count} prompts for materials in colours that they were never named in, {figures.size} pixels a "
         f"side. The judges are right about {float(about['family']):.0%} of families and {float(about['colour']):.0%} "
@@ -51,8 +52,14 @@ def table(figures: Figures, about: dict[str, str]) -> str:
         f"| jump across the border over the jumps inside | {figures.seam:.3f} | | 1 +- {SEAM} |",
         f"| from a picture, strengths {strengths}: distance left behind | {left} | | rises |",
         f"| and certainty of the prompt | {reached} | | rises |",
-        f"| seconds for {figures.timed} x {figures.timed}, {torch.get_num_threads()} threads of a processor | "
-        f"{figures.seconds:.1f} | | {SECONDS:g} |",
+        f"| in {fast.steps} steps ({fast.count} prompts): family right | {fast.family:.1%}; in all steps "
+        f"{fast.family_of_all:.1%} | | |",
+        f"| and colour right | {fast.colour:.1%}; in all steps {fast.colour_of_all:.1%} | | |",
+        *(
+            f"| seconds for {side} x {side}, {torch.get_num_threads()} threads of a processor, {one.precision}, "
+            f"{one.steps} steps | {one.seconds:.1f} | | {one.wanted:g} |"
+            for one in figures.times
+        ),
         "",
         f"It falls short in: {', '.join(figures.short)}." if figures.short else "It meets all of them.",
     ])  # fmt: skip
@@ -99,28 +106,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--scheduler", default="", help="by the product's name, instead of the model's own")
     parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "fp16", "bf16"))
     parser.add_argument("--card", action="store_true", help="put the table into the model's card as well")
-    options = parser.parse_args(arguments)
-    asked = held_out_prompts(options.count)
-    settings = {"steps": options.steps, "guidance": options.guidance, "scheduler": options.scheduler}
+    told = parser.parse_args(arguments)
+    asked = held_out_prompts(told.count)
+    settings = {"steps": told.steps, "guidance": told.guidance, "scheduler": told.scheduler}
     chosen = {name: value for name, value in settings.items() if value is not None}
-    try:
-        judge, about = read_judge(options.judges)
-        maker = Maker(options.model, options.precision, **chosen)
-        draw(maker, asked[: options.sheet], options.out / "images", options.sheet_size)
-        figures = measure(maker, judge, asked, options.size, options.sheet_size, options.few)
+
+    def work() -> str:
+        judge, about = read_judge(told.judges)
+        maker = Maker(told.model, told.precision, **chosen)
+        draw(maker, asked[: told.sheet], told.out / "images", told.sheet_size)
+        figures = measure(maker, judge, asked, told.size, told.sheet_size, told.few)
         maker.close()
-    except GenerationError as error:
-        print(f"{error.message} {error.advice}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(error, file=sys.stderr)
-        return 1
-    text = page(figures, about, min(options.sheet, len(asked)))
-    (options.out / "starter-evaluation.md").write_text(text, encoding="utf-8")
-    if options.card:
-        export.add_figures(options.model, table(figures, about))
-    print(text)
-    return 0
+        text = page(figures, about, min(told.sheet, len(asked)))
+        (told.out / "starter-evaluation.md").write_text(text, encoding="utf-8")
+        if told.card:
+            export.add_figures(told.model, table(figures, about))
+        return text
+
+    return finished(work)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 
 from generator.diffusion import few_steps
-from training.checkpoints import read_log
+from training.checkpoints import reached
+from training.commands import finished
 from training.starter import autoencoder, denoiser, words
 from training.starter.captions import held_out_prompts
 from training.starter.noise import GUIDANCE, STEPS, scheduler
@@ -29,6 +30,9 @@ from training.starter.noise import GUIDANCE, STEPS, scheduler
 OUT = Path("training/out/starter/model")
 LARGEST_FOLDER, LARGEST_FILE = 60_000_000, 45_000_000
 """Bytes of what may be shipped."""
+
+TRAINED = "training.json"
+"""The file in the folder that says how far the denoiser was trained."""
 
 _SHARD = "40MB"
 
@@ -76,17 +80,19 @@ def assemble(codec: Path, reader: Path, network: Path, out: Path) -> Path:
         shutil.copyfile(reader / "tokenizer" / name, partial / "tokenizer" / name)
     for path in partial.rglob("config.json"):
         _settle(path)
-    told = {"steps": STEPS, "guidance": GUIDANCE}
-    (partial / few_steps.TOLD).write_text(json.dumps(told) + "\n", encoding="utf-8")
+    made_for = {"steps": STEPS, "guidance": GUIDANCE}
+    (partial / few_steps.TOLD).write_text(json.dumps(made_for) + "\n", encoding="utf-8")
+    steps, seconds = reached(network.parent / "checkpoint.safetensors")
+    told = {"steps": steps, "seconds": seconds}
+    (partial / TRAINED).write_text(json.dumps(told) + "\n", encoding="utf-8")
     weigh(partial)
-    log = read_log(network.parent / "log.jsonl")
     count = sum(p.numel() for part in (parts.codec, parts.text, unet) for p in part.parameters())
     (partial / "README.md").write_text(
         CARD.format(
             parameters=count / 1e6,
             megabytes=_size(partial) / 1e6,
-            steps=f"{int(log[-1]['step']):,}" if log else "unknown",
-            hours=log[-1]["seconds"] / 3600 if log else 0.0,
+            steps=f"{steps:,}",
+            hours=seconds / 3600,
             asked=len({(family, group) for _, family, group in held_out_prompts(500)}),
             few=STEPS,
             guidance=GUIDANCE,
@@ -148,13 +154,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--words", type=Path, default=words.OUT / "model")
     parser.add_argument("--denoiser", type=Path, default=denoiser.OUT / "model")
     parser.add_argument("--out", type=Path, default=OUT)
-    options = parser.parse_args(arguments)
-    try:
-        print(assemble(options.autoencoder, options.words, options.denoiser, options.out))
-    except (ValueError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    told = parser.parse_args(arguments)
+    return finished(lambda: assemble(told.autoencoder, told.words, told.denoiser, told.out))
 
 
 if __name__ == "__main__":

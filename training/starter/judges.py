@@ -9,7 +9,6 @@ see whole tori of any size and do not know where the borders are.
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from generator import procedural
 from generator.torus import wrap
 from training.captions import family_names
 from training.checkpoints import export
+from training.commands import finished, trainer
 from training.loop import Settings, train
 from training.starter.combinations import GROUPS, group_of
 from training.starter.data import DATA, Pictures, Scene
@@ -91,11 +91,16 @@ def answers(scenes: Sequence[Scene]) -> tuple[Tensor, Tensor]:
     return torch.tensor([FAMILIES.index(scene.family) for scene in scenes]), torch.tensor(colours)
 
 
+def settings(steps: int = STEPS) -> Settings:
+    """How the judges are trained in so many steps."""
+    return Settings(steps, RATE, MATRIX_RATE, average=0.998, decay=1e-2)
+
+
 def run(
     data: Path,
     trial: Path,
     out: Path,
-    settings: Settings,
+    how: Settings,
     minutes: float = math.inf,
     batch: int = BATCH,
     widths: tuple[int, ...] = WIDTHS,
@@ -131,9 +136,7 @@ def run(
         }
 
     with wrap(judge):
-        weights, step, seconds = train(
-            weights_of(judge, on), losses, settings, out, minutes, checkpoint_minutes
-        )
+        weights, step, seconds = train(weights_of(judge, on), losses, how, out, minutes, checkpoint_minutes)
     put_into(judge, weights)
     told = Pictures(trial)
     family, colour = accuracy(judge.to("cpu"), told)
@@ -191,34 +194,14 @@ def read_judge(path: Path) -> tuple[Judge, dict[str, str]]:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; 1 when the data or the folder will not do."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.starter.judges", description="Train the judges."
-    )
+    parser = trainer("training.starter.judges", "Train the judges.", OUT, STEPS, batch=BATCH)
     parser.add_argument("--data", type=Path, default=DATA / "judges-128")
     parser.add_argument("--trial", type=Path, default=DATA / "trial-128", help="what they are measured on")
-    parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so long (default: never)")
-    parser.add_argument("--steps", type=int, default=STEPS, help="the last step; the rate falls towards it")
-    parser.add_argument("--batch", type=int, default=BATCH)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(arguments)
-    settings = Settings(options.steps, RATE, MATRIX_RATE, average=0.998, decay=1e-2)
-    try:
-        print(
-            run(
-                options.data,
-                options.trial,
-                options.out,
-                settings,
-                options.minutes,
-                options.batch,
-                seed=options.seed,
-            )
-        )
-    except (ValueError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    told = parser.parse_args(arguments)
+    how = settings(told.steps)
+    return finished(
+        lambda: run(told.data, told.trial, told.out, how, told.minutes, told.batch, seed=told.seed)
+    )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ or words of another tokenizer, are refused: they would mean nothing to the denoi
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import shutil
@@ -26,6 +25,7 @@ from transformers import CLIPTokenizer
 
 from generator.diffusion.latents import encoded
 from generator.torus import wrap
+from training.commands import command, finished
 from training.starter import autoencoder, words
 from training.starter.captions import varied
 from training.starter.data import DATA, Pictures, Scene
@@ -156,27 +156,20 @@ class Latents:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; 1 when something that it needs is missing or does not belong together."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.starter.latents", description="Encode the pictures."
-    )
-    parser.add_argument(
-        "--data", type=Path, nargs="+", default=[DATA / f"train-{size}" for size in (64, 128, 256)]
-    )
-    parser.add_argument("--out", type=Path, default=LATENTS)
+    parser = command("training.starter.latents", "Encode the pictures.", LATENTS)
+    folders = [DATA / f"train-{size}" for size in (64, 128, 256)]
+    parser.add_argument("--data", type=Path, nargs="+", default=folders)
     parser.add_argument("--autoencoder", type=Path, default=autoencoder.OUT / "model")
     parser.add_argument("--words", type=Path, default=words.OUT / "model")
     parser.add_argument("--moved", type=int, help="how often each picture is encoded (default: by size)")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(arguments)
-    try:
-        for data in options.data:
-            print(
-                build(data, options.out, options.autoencoder, options.words, options.moved, seed=options.seed)
-            )
-    except (ValueError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    told = parser.parse_args(arguments)
+    parts = told.autoencoder, told.words, told.moved
+
+    def work() -> None:
+        for data in told.data:
+            print(build(data, told.out, *parts, seed=told.seed), flush=True)
+
+    return finished(work)
 
 
 if __name__ == "__main__":

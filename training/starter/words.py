@@ -10,7 +10,6 @@ that a denoiser can ask for.
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 from collections.abc import Mapping
@@ -24,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from training.commands import finished, trainer
 from training.loop import Settings, train
 from training.starter.captions import compose, held_out_prompts, varied
 from training.starter.machine import call, compiled, device, narrow, placed, put_into, seeded, weights_of
@@ -92,9 +92,14 @@ def corpus(path: Path, tokenizer: Any, count: int, seed: int) -> dict[str, Tenso
     return made
 
 
+def settings(steps: int = STEPS, rate: float = RATE) -> Settings:
+    """How the text encoder is trained in so many steps."""
+    return Settings(steps=steps, rate=rate, average=0.998, decay=0.01)
+
+
 def run(
     out: Path,
-    settings: Settings,
+    how: Settings,
     minutes: float = math.inf,
     batch: int = BATCH,
     captions: int = CORPUS,
@@ -127,9 +132,7 @@ def run(
             told = read(weights, tokens[chosen, ways])
         return misread(told, {name: values[chosen] for name, values in known.items()})
 
-    weights, step, seconds = train(
-        weights_of(reading, on), losses, settings, out, minutes, checkpoint_minutes
-    )
+    weights, step, seconds = train(weights_of(reading, on), losses, how, out, minutes, checkpoint_minutes)
     put_into(reading, weights)
     asked = [prompt for prompt, _, _ in held_out_prompts(256, seed + 1)]
     with torch.no_grad():
@@ -145,24 +148,11 @@ def run(
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; 1 when the folder will not do."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.starter.words", description="Train the text encoder."
-    )
-    parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so long (default: never)")
-    parser.add_argument("--steps", type=int, default=STEPS, help="the last step; the rate falls towards it")
-    parser.add_argument("--batch", type=int, default=BATCH)
-    parser.add_argument("--captions", type=int, default=CORPUS)
-    parser.add_argument("--rate", type=float, default=RATE)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(arguments)
-    settings = Settings(steps=options.steps, rate=options.rate, average=0.998, decay=0.01)
-    try:
-        print(run(options.out, settings, options.minutes, options.batch, options.captions, seed=options.seed))
-    except (ValueError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    parser = trainer("training.starter.words", "Train the text encoder.", OUT, STEPS, RATE, batch=BATCH)
+    parser.add_argument("--captions", type=int, default=CORPUS, help="how many to learn from")
+    told = parser.parse_args(arguments)
+    how = settings(told.steps, told.rate)
+    return finished(lambda: run(told.out, how, told.minutes, told.batch, told.captions, seed=told.seed))
 
 
 if __name__ == "__main__":
