@@ -18,6 +18,12 @@ FINISHED = "finished"
 """An empty file in the folder of what is finished, however many steps are wanted, and cannot be gone on with."""
 
 
+def refuse_finished(out: Path) -> None:
+    """Raises ``ValueError`` where ``out`` is finished."""
+    if (out / FINISHED).is_file():
+        raise ValueError(f"{out} is finished and has nothing to go on from; choose another folder.")
+
+
 def save_state(
     path: Path,
     optimisers: Optimisers,

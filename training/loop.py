@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from training.checkpoints import FINISHED, Log, load_state, save_state
+from training.checkpoints import Log, load_state, refuse_finished, save_state
 from training.curves import draw
 from training.optimisers import Optimisers
 
@@ -68,6 +68,7 @@ def train(
     alone, so that a run in pieces is the run in one piece. ``look`` gets the averaged weights at each checkpoint.
     Raises ``ValueError`` where ``out`` is finished, or holds another network.
     """
+    refuse_finished(out)
     out.mkdir(parents=True, exist_ok=True)
     optimisers = Optimisers(start, settings.rate, settings.decay, settings.matrix_rate, settings.linear)
     averaged = {name: leaf.detach().clone() for name, leaf in optimisers.leaves.items()}
@@ -76,8 +77,6 @@ def train(
     if path.is_file():
         step, spent = load_state(path, optimisers, averaged)
         log.forget_after(step)
-    elif (out / FINISHED).is_file():
-        raise ValueError(f"{out} is finished and has nothing to go on from; choose another folder.")
     began = last_saved = time.monotonic()
     sums: dict[str, float] = {}
     counted = 0

@@ -85,7 +85,7 @@ def test_the_starter_makes_a_material_from_words_and_from_a_photo(
     result = runtime.board.latest.results[0]
     assert (result.recipe["model"], result.recipe["num_inference_steps"]) == ("builtin:starter", 20)
     assert all(result.seams[axis]["tiles"] is not False for axis in ("x", "y"))
-    assert "20 steps, guidance 3" in drawn(width=2000).texts
+    assert "20 steps, guidance 2.5" in drawn(width=2000).texts
     settings.source, settings.strength = picture("photo.png", photo()), 0.5
     assert bpy.ops.dtex.generate() == {"FINISHED"}
     assert runtime.board.latest.results[0].recipe["source"]["name"] == "photo.png"

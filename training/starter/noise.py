@@ -22,7 +22,7 @@ SCHEDULE: dict[str, Any] = {
 }
 """The scheduler's configuration, in training and in the folder that is shipped."""
 
-STEPS, GUIDANCE = 20, 3.0
+STEPS, GUIDANCE = 20, 2.5
 """What the model is shown and judged with."""
 
 _GAMMA = 10.0

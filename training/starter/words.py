@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from training.checkpoints import refuse_finished
 from training.commands import finished, trainer
 from training.loop import Settings, train
 from training.starter.captions import compose, held_out_prompts, varied
@@ -108,7 +109,11 @@ def run(
     seed: int = 0,
     checkpoint_minutes: float = 3.0,
 ) -> Path:
-    """Train for so many minutes, and give the folder with both parts as transformers reads them."""
+    """Train for so many minutes, and give the folder with both parts as transformers reads them.
+
+    Raises ``ValueError`` where ``out`` is finished.
+    """
+    refuse_finished(out)
     on = device()
     tokenizer = make_tokenizer(out / "model" / "tokenizer")
     torch.manual_seed(seed)

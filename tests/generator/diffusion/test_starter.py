@@ -68,7 +68,7 @@ def test_diffusers_loads_it_without_custom_code() -> None:
 
 def test_it_is_offered_and_says_what_it_was_made_for() -> None:
     (info,) = [info for info in models.installed() if info.name == STARTER]
-    assert (info.kind, info.native_size, info.steps, info.guidance) == ("diffusion", 512, 20, 3.0)
+    assert (info.kind, info.native_size, info.steps, info.guidance) == ("diffusion", 512, 20, 2.5)
     assert "experimental" in info.description
 
 
