@@ -41,7 +41,7 @@ def told(size, megabytes):
         resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 # How much the tiles take depends on the machine's allocator: the first amount with which an image comes at all.
-for megabytes in range(150, 1000, 40):
+for megabytes in range(150, 1000, 10):
     first = told(768, megabytes)
     if first[0] != "out_of_memory":
         break

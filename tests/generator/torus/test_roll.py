@@ -71,16 +71,17 @@ def test_a_denoiser_is_rolled_and_its_answer_rolled_back(family):
     with rolled([denoiser.module], GRID, seed=3):
         answer = denoiser.call(image, HALF)
     stride = stride_of(denoiser.module)
-    fitting = [
-        place
-        for place in itertools.product(range(0, GRID[0], stride), range(0, GRID[1], stride))
-        if torch.equal(
-            denoiser.call(image.roll(place, (-2, -1)), HALF).roll([-step for step in place], (-2, -1)), answer
-        )
-    ]
+
+    def apart(place: tuple[int, int]) -> float:
+        found = denoiser.call(image.roll(place, (-2, -1)), HALF).roll([-step for step in place], (-2, -1))
+        return float((found - answer).abs().max())
+
+    # Sums of products may differ in their last digit with where in memory they lie, on some processors.
+    places = itertools.product(range(0, GRID[0], stride), range(0, GRID[1], stride))
+    fitting = [place for place in places if apart(place) < 1e-13]
     assert len(fitting) == 1
     assert fitting[0] != (0, 0)
-    assert torch.equal(denoiser.call(image, HALF), plain)
+    assert torch.allclose(denoiser.call(image, HALF), plain, rtol=0, atol=1e-13)
 
 
 def test_offsets_are_multiples_of_the_stride_and_reach_every_place():
