@@ -41,10 +41,16 @@ def told(size, megabytes):
         resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 # How much the tiles take depends on the machine's allocator: the first amount with which an image comes at all.
-for megabytes in range(150, 1000, 10):
+for megabytes in range(150, 1000, 40):
     first = told(768, megabytes)
     if first[0] != "out_of_memory":
         break
+if len(first) == 1:  # a whole one: the amounts that are enough for tiles and for nothing more lie closer together
+    for less in range(megabytes - 32, megabytes, 8):
+        found = told(768, less)
+        if found[0] != "out_of_memory" and len(found) == 2:
+            first = found
+            break
 print(json.dumps([first, told(768, 20), told(768, 4000)]))
 """
 RELEASED = """
