@@ -25,7 +25,7 @@ from training.commands import limited
 from training.starter import autoencoder, data, denoiser, evaluate, export, judges, latents, words
 from training.starter.machine import device
 
-ROOT = Path("training/out/starter")
+ROOT = denoiser.OUT.parent
 
 PICTURES = {
     ("judges", 128): 8_000,

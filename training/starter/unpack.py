@@ -26,7 +26,7 @@ from training.starter.latents import fingerprint
 from training.starter.machine import placed, weights_of
 
 MODEL = Path("generator/weights/starter")
-ROOT = Path("training/out/starter")
+ROOT = denoiser.OUT.parent
 
 
 def unpack(model: Path, root: Path) -> Path:
